@@ -1,0 +1,92 @@
+#include "base/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static bool reserve(ls_text *text, size_t more)
+{
+    if (text->failed) return false;
+    if (text->capacity - text->n > more) return true;
+    const size_t capacity = 2 * (text->n + more) + 64;
+    char *data = ls_realloc(text->data, text->capacity, capacity, 1);
+    text->failed = data == NULL;
+    if (text->failed) return false;
+    text->data = data;
+    text->capacity = capacity;
+    return true;
+}
+
+void ls_text_add(ls_text *text, const char *bytes, size_t n)
+{
+    if (!reserve(text, n + 1)) return;
+    memcpy(text->data + text->n, bytes, n);
+    text->n += n;
+    text->data[text->n] = 0;
+}
+
+void ls_text_printf(ls_text *text, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    const int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n >= 0 && reserve(text, (size_t)n + 1)) {
+        vsnprintf(text->data + text->n, (size_t)n + 1, format, again);
+        text->n += (size_t)n;
+    }
+    va_end(again);
+}
+
+void ls_text_json_string(ls_text *text, const char *value)
+{
+    ls_text_add(text, "\"", 1);
+    for (const char *at = value; *at != 0; at++) {
+        if (*at == '"' || *at == '\\')
+            ls_text_printf(text, "\\%c", *at);
+        else if ((unsigned char)*at < 0x20)
+            ls_text_printf(text, "\\u%04x", (unsigned)*at);
+        else
+            ls_text_add(text, at, 1);
+    }
+    ls_text_add(text, "\"", 1);
+}
+
+void ls_real_text(double value, char out[32])
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, 32, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) return;
+    }
+}
+
+void ls_text_json_real(ls_text *text, double value)
+{
+    char number[32] = "null";
+    if (isfinite(value)) ls_real_text(value, number);
+    ls_text_add(text, number, strlen(number));
+}
+
+ls_status ls_text_status(const ls_text *text)
+{
+    LS_REQUIRE(!text->failed, LS_ENOMEM, "out of memory for text");
+    return LS_OK;
+}
+
+void ls_text_clear(ls_text *text)
+{
+    text->n = 0;
+    if (text->data != NULL) text->data[0] = 0;
+}
+
+void ls_text_free(ls_text *text)
+{
+    ls_free(text->data);
+    *text = (ls_text){0};
+}
