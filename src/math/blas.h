@@ -1,0 +1,35 @@
+/** Matrix products: the only door to BLAS.  Row-major, float.  The bits of a product depend on its shape, the kernel
+ *  type and the thread count, never on alignment; so callers keep shapes independent of the rank count (P2).
+ *  Not collective. */
+#ifndef LOCKSTEP_MATH_BLAS_H
+#define LOCKSTEP_MATH_BLAS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** A matrix operand: element (i, j) is at data[i * stride + j], or at data[j * stride + i] when transposed. */
+typedef struct ls_matrix {
+    const float *data;
+    int64_t stride;
+    bool transposed;
+} ls_matrix;
+
+/** C[m,n] = A[m,k] B[k,n] + beta C, beta 0 or 1; C has rows of `stride` floats.  m or n may be 0; k == 0 gives beta C.
+ *  With beta 0 C need not be initialised.  Every extent must fit an int (checked when networks are built). */
+void ls_gemm(int64_t m, int64_t n, int64_t k, ls_matrix a, ls_matrix b, float beta, float *c, int64_t stride);
+
+/** Name of the kernel type in use ("SkylakeX"), the library's build text, and its threads. */
+const char *ls_blas_core(void);
+const char *ls_blas_build(void);
+int ls_blas_threads(void);
+void ls_blas_set_threads(int n);
+
+/** Time and floating operations of the products of this process since the profile was switched on; for `bench`. */
+typedef struct ls_gemm_profile {
+    int64_t n_calls;
+    double seconds, operations;
+} ls_gemm_profile;
+void ls_gemm_profile_start(void);
+ls_gemm_profile ls_gemm_profile_stop(void);
+
+#endif

@@ -1,0 +1,74 @@
+#include "math/vec.h"
+
+#include <math.h>
+
+#include "base/hash.h"
+
+enum { LANES = 16 };
+
+LS_MULTIVERSION
+void ls_vec_add(int64_t n, const float *a, const float *b, float *out)
+{
+    for (int64_t i = 0; i < n; i++) out[i] = a[i] + b[i];
+}
+
+LS_MULTIVERSION
+void ls_vec_add_rows(int64_t n, int64_t k, const float *restrict bias, float *restrict y)
+{
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t i = 0; i < k; i++) y[r * k + i] += bias[i];
+}
+
+LS_MULTIVERSION
+void ls_vec_column_sums(int64_t n, int64_t k, const float *restrict x, float beta, float *restrict out)
+{
+    if (beta == 0.0f)
+        for (int64_t i = 0; i < k; i++) out[i] = 0.0f;
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t i = 0; i < k; i++) out[i] += x[r * k + i];
+}
+
+LS_MULTIVERSION
+void ls_vec_relu(int64_t n, const float *x, float *y)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] < 0.0f ? 0.0f : x[i];
+}
+
+LS_MULTIVERSION
+void ls_vec_relu_backward(int64_t n, const float *y, const float *dy, float *dx)
+{
+    for (int64_t i = 0; i < n; i++) dx[i] = y[i] > 0.0f ? dy[i] : 0.0f;
+}
+
+LS_MULTIVERSION
+void ls_vec_divide(int64_t n, float divisor, float *x)
+{
+    for (int64_t i = 0; i < n; i++) x[i] /= divisor;
+}
+
+LS_MULTIVERSION
+double ls_vec_sum_squares(int64_t n, const float *x)
+{
+    double lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int j = 0; j < LANES; j++) lane[j] += (double)x[i + j] * (double)x[i + j];
+    for (int j = 0; i + j < n; j++) lane[j] += (double)x[i + j] * (double)x[i + j];
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int j = 0; j < half; j++) lane[j] += lane[j + half];
+    return lane[0];
+}
+
+uint64_t ls_vec_libm_fingerprint(void)
+{
+    enum { N = 256, K = 9 };
+    double value[N][K];
+    for (int i = 0; i < N; i++) {
+        const double x = (i - 100) * 0.0731 + 1e-3, positive = (i + 1) * 0.0317;
+        const float f = (float)x;
+        const double row[K] = {exp(x),          tanh(x),          erf(x),          log(positive), cos(x),
+                               (double)expf(f), (double)tanhf(f), (double)erff(f), sqrt(positive)};
+        for (int j = 0; j < K; j++) value[i][j] = row[j];
+    }
+    return ls_hash_bytes(value, sizeof value);
+}

@@ -1,0 +1,43 @@
+/** Elementwise kernels and fixed-order reductions in plain C.
+ *
+ * Elementwise results do not depend on the instruction set: no contraction, no reassociation.  Reductions have a fixed
+ * structure of lanes, written out, so they give the same bits on every instruction set and at every alignment (P2).
+ * Where libm is involved (exp, tanh, erf, log) the bits are those of the library and machine; start-up compares a
+ * fingerprint of them between ranks.  Not collective, not fallible.  n is a number of floats, may be 0. */
+#ifndef LOCKSTEP_MATH_VEC_H
+#define LOCKSTEP_MATH_VEC_H
+
+#include <stdint.h>
+
+/* One body compiled for several instruction sets, chosen at load time. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
+#define LS_MULTIVERSION __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define LS_MULTIVERSION
+#endif
+
+/** out = a + b; out may be a or b. */
+void ls_vec_add(int64_t n, const float *a, const float *b, float *out);
+
+/** y[r, :] += bias for n rows of k. */
+void ls_vec_add_rows(int64_t n, int64_t k, const float *bias, float *y);
+
+/** out[k] = (beta 0) or += (beta 1) the column sums of x [n, k], row after row. */
+void ls_vec_column_sums(int64_t n, int64_t k, const float *x, float beta, float *out);
+
+/** y = max(x, 0); x may be y.  A NaN stays a NaN. */
+void ls_vec_relu(int64_t n, const float *x, float *y);
+
+/** dx = dy where y > 0, else 0; dx may be dy. */
+void ls_vec_relu_backward(int64_t n, const float *y, const float *dy, float *dx);
+
+/** x /= divisor, a true division. */
+void ls_vec_divide(int64_t n, float divisor, float *x);
+
+/** Sum of squares in double: 16 lanes, lane j adds elements j, j + 16, ...; then the lanes by halves. */
+double ls_vec_sum_squares(int64_t n, const float *x);
+
+/** Hash of exp, tanh, erf, log, cos and sqrt over fixed arguments: equal fingerprints, equal libm. */
+uint64_t ls_vec_libm_fingerprint(void);
+
+#endif
