@@ -1,0 +1,129 @@
+/* The executor: layer by layer over all rows, activations kept for backward.
+ *
+ * Buffers: one for the input, one for the output of every layer that cannot work in place, and two that gradients of
+ * activations alternate between. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "lockstep/network.h"
+
+struct ls_executor {
+    const ls_network *network;
+    float *memory;
+    float *input;       /* [max_rows, n_in] */
+    float **out;        /* [layer]: its y; an in-place layer shares its input's buffer */
+    float *gradient[2]; /* [max_rows, widest activation] */
+    int side;           /* the gradient buffer that holds dy of the layer at hand */
+};
+
+/* In place only where no earlier backward still needs the value that would be overwritten. */
+static bool shares_buffer(const ls_network *network, int i)
+{
+    const ls_layer *layer = ls_network_layer(network, i);
+    if (!layer->ops->in_place) return false;
+    return i == 0 || !ls_network_layer(network, i - 1)->ops->needs_y;
+}
+
+static int64_t widest(const ls_network *network)
+{
+    int64_t width = 0;
+    for (int i = 0; i < ls_network_n_layers(network); i++) {
+        const ls_layer *layer = ls_network_layer(network, i);
+        if (layer->n_in > width && i > 0) width = layer->n_in;
+        if (layer->n_out > width) width = layer->n_out;
+    }
+    return width;
+}
+
+int64_t ls_network_row_floats(const ls_network *network)
+{
+    int64_t n = ls_network_layer(network, 0)->n_in + 2 * widest(network);
+    for (int i = 0; i < ls_network_n_layers(network); i++)
+        if (!shares_buffer(network, i)) n += ls_network_layer(network, i)->n_out;
+    return n;
+}
+
+/* Cuts the next [max_rows, width] buffer off the memory. */
+static float *cut(float **at, int64_t max_rows, int64_t width)
+{
+    float *buffer = *at;
+    *at += ls_pad_floats(max_rows * width);
+    return buffer;
+}
+
+static void lay_out(ls_executor *ex, int64_t max_rows)
+{
+    float *at = ex->memory;
+    ex->input = cut(&at, max_rows, ls_network_layer(ex->network, 0)->n_in);
+    float *previous = ex->input;
+    for (int i = 0; i < ls_network_n_layers(ex->network); i++) {
+        if (!shares_buffer(ex->network, i)) previous = cut(&at, max_rows, ls_network_layer(ex->network, i)->n_out);
+        ex->out[i] = previous;
+    }
+    ex->gradient[0] = cut(&at, max_rows, widest(ex->network));
+    ex->gradient[1] = cut(&at, max_rows, widest(ex->network));
+}
+
+ls_status ls_executor_create(const ls_network *network, int64_t max_rows, ls_executor **out)
+{
+    *out = NULL;
+    ls_executor *ex = ls_calloc(1, sizeof *ex);
+    LS_REQUIRE(ex != NULL, LS_ENOMEM, "out of memory for an executor");
+    const int n = ls_network_n_layers(network);
+    int64_t floats = 0;
+    const bool fits = ls_mul_i64(max_rows, ls_network_row_floats(network), &floats) && floats < INT64_MAX / 8;
+    ex->network = network;
+    ex->out = ls_calloc((size_t)n, sizeof *ex->out);
+    ex->memory = fits ? ls_calloc((size_t)(floats + (n + 3) * LS_ALIGNMENT_FLOATS), sizeof(float)) : NULL;
+    if (ex->out == NULL || ex->memory == NULL) {
+        ls_executor_destroy(&ex);
+        LS_FAIL(LS_ENOMEM, "out of memory for the activations of %lld rows of %lld floats; set runtime.memory_limit",
+                (long long)max_rows, (long long)ls_network_row_floats(network));
+    }
+    lay_out(ex, max_rows);
+    *out = ex;
+    return LS_OK;
+}
+
+void ls_executor_destroy(ls_executor **executor)
+{
+    if (executor == NULL || *executor == NULL) return;
+    ls_free((*executor)->memory);
+    ls_free((*executor)->out);
+    ls_free(*executor);
+    *executor = NULL;
+}
+
+float *ls_executor_input(const ls_executor *ex)
+{
+    return ex->input;
+}
+
+const float *ls_executor_forward(ls_executor *ex, const ls_pass *pass)
+{
+    const float *x = ex->input;
+    for (int i = 0; i < ls_network_n_layers(ex->network); i++) {
+        const ls_layer *layer = ls_network_layer(ex->network, i);
+        layer->ops->forward(layer, pass, x, ex->out[i]);
+        x = ex->out[i];
+    }
+    ex->side = 0;
+    return x;
+}
+
+float *ls_executor_output_gradient(const ls_executor *ex)
+{
+    return ex->gradient[ex->side];
+}
+
+void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
+{
+    for (int i = ls_network_n_layers(ex->network) - 1; i >= 0; i--) {
+        const ls_layer *layer = ls_network_layer(ex->network, i);
+        const bool in_place = layer->ops->in_place;
+        const float *x = in_place ? NULL : i > 0 ? ex->out[i - 1] : ex->input;
+        const float *dy = ex->gradient[ex->side];
+        if (!in_place) ex->side ^= 1;
+        layer->ops->backward(layer, pass, x, ex->out[i], dy, i > 0 ? ex->gradient[ex->side] : NULL);
+    }
+}

@@ -1,0 +1,80 @@
+/* Fully connected layer.  Start from this file when you add a layer: static functions, one table, one row in
+ * layer_list.h; the conformance suite then asks for a double-precision twin in its own table. */
+#include <limits.h>
+#include <string.h>
+
+#include "math/blas.h"
+#include "math/vec.h"
+#include "model/init.h"
+#include "model/registry.h"
+
+typedef struct dense_options {
+    int64_t units;
+    bool bias;
+    const char *init;
+} dense_options;
+
+static const ls_option dense_table[] = {{.key = "units",
+                                         .kind = LS_OPTION_INT,
+                                         .offset = offsetof(dense_options, units),
+                                         .min = 1,
+                                         .max = INT_MAX,
+                                         .help = "outputs"},
+                                        {.key = "bias",
+                                         .kind = LS_OPTION_BOOL,
+                                         .offset = offsetof(dense_options, bias),
+                                         .fallback = "true",
+                                         .help = "add a bias"},
+                                        LS_INIT_OPTION(dense_options),
+                                        {0}};
+
+static ls_status dense_plan(ls_layer *layer)
+{
+    const dense_options *o = layer->options;
+    LS_REQUIRE(layer->n_in <= INT_MAX, LS_EUSAGE, "more than 2^31 inputs");
+    layer->out = (ls_shape){.n_dim = 1, .dim = {o->units}};
+    layer->tensor[0] = (ls_tensor){.name = "weight", .n_dim = 2, .dim = {o->units, layer->n_in}};
+    LS_TRY(ls__init_resolve(o->init, layer->feeds_relu, layer->n_in, o->units, &layer->tensor[0].init));
+    layer->tensor[1] = (ls_tensor){.name = "bias", .n_dim = 1, .dim = {o->units}, .is_bias = true};
+    layer->n_tensors = o->bias ? 2 : 1;
+    return LS_OK;
+}
+
+/* Y[n, out] = X[n, in] W[out, in]^T + b */
+static void dense_forward(const ls_layer *l, const ls_pass *pass, const float *x, float *y)
+{
+    const ls_matrix wt = {pass->params + l->tensor[0].first, l->n_in, true};
+    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++) {
+        const ls_matrix xr = {x + run->first * l->n_in, l->n_in, false};
+        ls_gemm(run->n, l->n_out, l->n_in, xr, wt, 0.0f, y + run->first * l->n_out, l->n_out);
+    }
+    if (l->n_tensors == 2) ls_vec_add_rows(pass->n_rows, l->n_out, pass->params + l->tensor[1].first, y);
+}
+
+/* dW[out, in] += dY[n, out]^T X[n, in];  db[out] += column sums of dY;  dX[n, in] = dY[n, out] W[out, in] */
+static void dense_backward(const ls_layer *l, const ls_pass *pass, const float *x, const float *y, const float *dy,
+                           float *dx)
+{
+    (void)y;
+    const ls_matrix w = {pass->params + l->tensor[0].first, l->n_in, false};
+    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++) {
+        const float *dyr = dy + run->first * l->n_out;
+        const float beta = run->fresh ? 0.0f : 1.0f;
+        float *grad = pass->grad[run->leaf];
+        ls_gemm(l->n_out, l->n_in, run->n, (ls_matrix){dyr, l->n_out, true},
+                (ls_matrix){x + run->first * l->n_in, l->n_in, false}, beta, grad + l->tensor[0].first, l->n_in);
+        if (l->n_tensors == 2) ls_vec_column_sums(run->n, l->n_out, dyr, beta, grad + l->tensor[1].first);
+        if (dx != NULL)
+            ls_gemm(run->n, l->n_in, l->n_out, (ls_matrix){dyr, l->n_out, false}, w, 0.0f, dx + run->first * l->n_in,
+                    l->n_in);
+    }
+}
+
+const ls_layer_ops ls__layer_dense = {.name = "dense",
+                                      .help = "fully connected: y = x W^T + b; flattens its input",
+                                      .options = dense_table,
+                                      .options_size = sizeof(dense_options),
+                                      .shorthand = "units",
+                                      .plan = dense_plan,
+                                      .forward = dense_forward,
+                                      .backward = dense_backward};
