@@ -1,0 +1,6 @@
+/* The optimizers that a configuration may name; a new one is one row here and one file. */
+LS_OPTIMIZER(sgd)
+LS_OPTIMIZER(momentum)
+LS_OPTIMIZER(nesterov)
+LS_OPTIMIZER(adam)
+LS_OPTIMIZER(adamw)
