@@ -1,0 +1,101 @@
+/** The exchange: gradients of shards in, one update of every parameter out.
+ *
+ * Each node holds one copy of the parameters and the gradient sums of its shards in shared memory.  The parameters are
+ * cut into blocks of at most 4096 elements, which restart at each tensor; every rank of the job owns a run of whole
+ * blocks (P1).  The owner adds all shards' sums of a block in tree order (P2) and hands the sum to a callback that
+ * updates the parameters in place; then every node receives the result.  It knows tiles, not optimizers.
+ * On one node that is two barriers and no message; between nodes, a reduce-scatter and an all-gather of slices. */
+#ifndef LOCKSTEP_EXCHANGE_H
+#define LOCKSTEP_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lockstep/job.h"
+
+enum { LS_BLOCK = 4096, LS_RECORD = 4 };
+
+/** Elements [first, first + n) of the flat vector: a tensor, without its padding. */
+typedef struct ls_span {
+    int64_t first, n;
+} ls_span;
+
+/** One block at its owner. */
+typedef struct ls_tile {
+    int64_t first, n;    /* elements of the flat vector */
+    int64_t slice_first; /* first minus the first element of the owner's slice */
+    int64_t block;
+    int tensor;
+    float *sum; /* [n] the sum over all shards; may be overwritten */
+} ls_tile;
+
+typedef void (*ls_tile_fn)(void *context, const ls_tile *tile);
+
+/** Seconds of this rank in ls_exchange_run since creation. */
+typedef struct ls_exchange_times {
+    double wait;    /* at the two barriers */
+    double network; /* between nodes */
+    double tiles;   /* adding and updating */
+} ls_exchange_times;
+
+typedef struct ls_exchange ls_exchange;
+
+/** Bytes of node memory for a node with so many shards and ranks. */
+size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_shards, int n_ranks);
+
+/** For a flat vector of n_floats with these tensors, and n_shards leaves; shard s belongs to the rank r with
+ *  ls_shard_first(n_shards, size, r) <= s < ls_shard_first(n_shards, size, r + 1).  Borrows the job.  Collective.
+ *  LS_ENOMEM on every rank. */
+ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats, int n_shards,
+                             ls_exchange **out);
+void ls_exchange_destroy(ls_exchange **exchange);
+
+/** The node's copy of the parameters [n_floats]. */
+float *ls_exchange_params(const ls_exchange *exchange);
+
+/** This rank's shards [first, first + n), and the gradient sum [n_floats] of one of them: written before each run. */
+int ls_exchange_first_shard(const ls_exchange *exchange);
+int ls_exchange_n_shards(const ls_exchange *exchange);
+float *ls_exchange_gradient(const ls_exchange *exchange, int shard);
+
+/** LS_RECORD doubles of one of this rank's shards, to be written before each run; and the tree-ordered sums over all
+ *  shards of the last run, the same on every rank. */
+double *ls_exchange_record(const ls_exchange *exchange, int shard);
+void ls_exchange_totals(const ls_exchange *exchange, double totals[LS_RECORD]);
+
+/** A word of this rank, written before each run; and the word of any rank at the last run. */
+void ls_exchange_set_word(ls_exchange *exchange, uint32_t word);
+uint32_t ls_exchange_word(const ls_exchange *exchange, int rank);
+
+/** Blocks of the vector, and this rank's slice [*first, *first + *n) of it. */
+int64_t ls_exchange_n_blocks(const ls_exchange *exchange);
+void ls_exchange_slice(const ls_exchange *exchange, int64_t *first, int64_t *n);
+
+/** One number per block of this rank, kept by its callback: block_value[tile->block]. */
+double *ls_exchange_block_values(const ls_exchange *exchange);
+/** After a run with share_block_values, on rank 0: their sum in block order.  Elsewhere 0. */
+double ls_exchange_block_total(const ls_exchange *exchange);
+
+/** One iteration: adds, calls `update` for every block of this rank, shares the parameters.  Collective. */
+void ls_exchange_run(ls_exchange *exchange, ls_tile_fn update, void *context, bool share_block_values);
+
+/** Shares parameters that each owner has written into its own slice.  Collective. */
+void ls_exchange_publish(ls_exchange *exchange);
+
+/** Shares parameters that rank 0 has written into its node's copy.  Collective. */
+void ls_exchange_publish_root(ls_exchange *exchange);
+
+/** A piece of a flat vector at rank 0. */
+typedef ls_status (*ls_piece_fn)(void *context, int64_t first, int64_t n, float *data);
+
+/** Brings the elements of `tensor` from their owners' slices [n of ls_exchange_slice] to rank 0, in order, in pieces,
+ * each handed to `sink` there.  Never gathers a whole vector.  Collective; a sink's failure is returned on rank 0 only.
+ */
+ls_status ls_exchange_collect(ls_exchange *exchange, int tensor, float *slice, ls_piece_fn sink, void *context);
+
+/** The reverse: rank 0 gets each piece from `source` and sends it to its owner.  Collective; as above. */
+ls_status ls_exchange_deal(ls_exchange *exchange, int tensor, float *slice, ls_piece_fn source, void *context);
+
+ls_exchange_times ls_exchange_get_times(const ls_exchange *exchange);
+
+#endif

@@ -1,0 +1,64 @@
+/* Vectors that their owners keep, such as optimizer slots, to and from rank 0: piece by piece in flat order, so that a
+ * whole vector never lies on one rank. */
+#include "base/mem.h"
+#include "comm/exchange_internal.h"
+
+enum { PIECE_BLOCKS = 64 };
+
+/* A run of blocks of one tensor and one owner. */
+typedef struct piece {
+    int owner;
+    int64_t first, n;
+} piece;
+
+/* The piece that begins at block *b of `tensor`; moves *b behind it; false behind the tensor's last block. */
+static bool next_piece(const ls_exchange *ex, int tensor, int64_t *b, int *owner, piece *out)
+{
+    if (*b >= ex->n_blocks || ex->blocks[*b].tensor != tensor) return false;
+    const int size = ls_job_size(ex->job);
+    while (ls_shard_first(ex->n_blocks, size, *owner + 1) <= *b) (*owner)++;
+    const int64_t end = ls_shard_first(ex->n_blocks, size, *owner + 1), begin = *b;
+    *out = (piece){.owner = *owner, .first = ex->blocks[begin].first};
+    for (; *b < end && *b < begin + PIECE_BLOCKS && ex->blocks[*b].tensor == tensor; (*b)++) out->n += ex->blocks[*b].n;
+    return true;
+}
+
+static int64_t first_block_of(const ls_exchange *ex, int tensor)
+{
+    int64_t b = 0;
+    while (b < ex->n_blocks && ex->blocks[b].tensor < tensor) b++;
+    return b;
+}
+
+/* Moves every piece of a tensor between its owner's slice and rank 0; `visit` runs on rank 0, after (collecting) or
+ * before (dealing) the message.  After a failure the messages go on, so that no rank is left waiting. */
+static ls_status move(ls_exchange *ex, int tensor, float *slice, ls_piece_fn visit, void *context, bool collecting)
+{
+    const int rank = ls_job_rank(ex->job);
+    float *buffer = ls_calloc((size_t)PIECE_BLOCKS * LS_BLOCK, sizeof *buffer);
+    if (buffer == NULL) ls_job_abort(ex->job, 1);
+    const int64_t base = ls__slice_first(ex, rank);
+    ls_status status = LS_OK;
+    int64_t b = first_block_of(ex, tensor);
+    int owner = 0;
+    for (piece p; next_piece(ex, tensor, &b, &owner, &p);) {
+        if (rank != 0 && rank != p.owner) continue;
+        float *data = rank == p.owner ? slice + (p.first - base) : buffer;
+        const size_t bytes = (size_t)p.n * sizeof *data;
+        if (collecting) ls_job_send_to_root(ex->job, p.owner, data, bytes);
+        if (rank == 0 && status == LS_OK) status = visit(context, p.first, p.n, data);
+        if (!collecting) ls_job_send_from_root(ex->job, p.owner, data, bytes);
+    }
+    ls_free(buffer);
+    return status;
+}
+
+ls_status ls_exchange_collect(ls_exchange *ex, int tensor, float *slice, ls_piece_fn sink, void *context)
+{
+    return move(ex, tensor, slice, sink, context, true);
+}
+
+ls_status ls_exchange_deal(ls_exchange *ex, int tensor, float *slice, ls_piece_fn source, void *context)
+{
+    return move(ex, tensor, slice, source, context, false);
+}

@@ -1,0 +1,18 @@
+/** What the files of comm share of a job: the communicators. */
+#ifndef LOCKSTEP_COMM_JOB_INTERNAL_H
+#define LOCKSTEP_COMM_JOB_INTERNAL_H
+
+#include <mpi.h>
+
+#include "lockstep/job.h"
+
+struct ls_job {
+    MPI_Comm comm;      /* ranks node by node */
+    MPI_Comm node_comm; /* ranks of this node, in the same order */
+    MPI_Comm leaders;   /* first ranks of the nodes, in node order; MPI_COMM_NULL elsewhere */
+    int rank, size, node, n_nodes;
+    int *node_first; /* [n_nodes + 1] */
+    int host_ranks, host_cores;
+};
+
+#endif

@@ -1,0 +1,111 @@
+/* How the ranks of a job talk: agreement, broadcast, gathering. */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "comm/job_internal.h"
+
+enum { PIECE = 1 << 30, SENTENCE = 1024, TAG = 7 };
+
+ls_status ls_job_agree(const ls_job *job, ls_status mine)
+{
+    struct {
+        int ok, rank;
+    } vote = {mine == LS_OK, job->rank}, worst;
+    MPI_Allreduce(&vote, &worst, 1, MPI_2INT, MPI_MINLOC, job->comm);
+    if (worst.ok) return LS_OK;
+    struct {
+        ls_status status;
+        char text[SENTENCE];
+    } report = {.status = mine};
+    if (job->rank == worst.rank)
+        snprintf(report.text, sizeof report.text, "%s%s%s", ls_status_message(),
+                 ls_status_exit_code(mine) == 1 ? " at " : "", ls_status_exit_code(mine) == 1 ? ls_status_where() : "");
+    MPI_Bcast(&report, (int)sizeof report, MPI_BYTE, worst.rank, job->comm);
+    if (worst.rank == 0) LS_FAIL(report.status, "%s", report.text);
+    LS_FAIL(report.status, "rank %d: %s", worst.rank, report.text);
+}
+
+void ls_job_broadcast(const ls_job *job, int root, void *bytes, size_t n)
+{
+    for (size_t at = 0; at < n; at += PIECE)
+        MPI_Bcast((char *)bytes + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_BYTE, root, job->comm);
+}
+
+ls_status ls_job_broadcast_block(const ls_job *job, char **bytes, size_t *n)
+{
+    uint64_t size = *n;
+    ls_job_broadcast(job, 0, &size, sizeof size);
+    if (job->rank != 0) *bytes = ls_calloc(size + 1, 1);
+    LS_TRY(ls_job_agree(job, *bytes != NULL ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
+    *n = size;
+    ls_job_broadcast(job, 0, *bytes, size);
+    return LS_OK;
+}
+
+ls_status ls_job_same(const ls_job *job, const void *bytes, size_t n, ls_status status, const char *what)
+{
+    char *theirs = ls_calloc(n, 1);
+    LS_TRY(ls_job_agree(job, theirs ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
+    memcpy(theirs, bytes, n);
+    ls_job_broadcast(job, 0, theirs, n);
+    const bool same = memcmp(theirs, bytes, n) == 0;
+    ls_free(theirs);
+    return ls_job_agree(job, same ? LS_OK : ls_status_fail(status, __FILE__, __LINE__, "%s", what));
+}
+
+void ls_job_gather_all(const ls_job *job, const double *mine, const int *counts, double *all)
+{
+    int *firsts = ls_calloc((size_t)job->size, sizeof *firsts);
+    if (firsts == NULL) ls_job_abort(job, 1);
+    for (int r = 1; r < job->size; r++) firsts[r] = firsts[r - 1] + counts[r - 1];
+    MPI_Allgatherv(mine, counts[job->rank], MPI_DOUBLE, all, counts, firsts, MPI_DOUBLE, job->comm);
+    ls_free(firsts);
+}
+
+double ls_job_max(const ls_job *job, double mine)
+{
+    double max;
+    MPI_Allreduce(&mine, &max, 1, MPI_DOUBLE, MPI_MAX, job->comm);
+    return max;
+}
+
+void ls_job_send_to_root(const ls_job *job, int from, void *bytes, size_t n)
+{
+    if (from == 0) return;
+    if (job->rank == 0)
+        MPI_Recv(bytes, (int)n, MPI_BYTE, from, TAG, job->comm, MPI_STATUS_IGNORE);
+    else
+        MPI_Send(bytes, (int)n, MPI_BYTE, 0, TAG, job->comm);
+}
+
+void ls_job_send_from_root(const ls_job *job, int to, void *bytes, size_t n)
+{
+    if (to == 0) return;
+    if (job->rank == 0)
+        MPI_Send(bytes, (int)n, MPI_BYTE, to, TAG, job->comm);
+    else
+        MPI_Recv(bytes, (int)n, MPI_BYTE, 0, TAG, job->comm, MPI_STATUS_IGNORE);
+}
+
+void ls_job_barrier(const ls_job *job)
+{
+    MPI_Barrier(job->comm);
+}
+
+_Noreturn void ls_job_abort(const ls_job *job, int exit_code)
+{
+    fflush(NULL);
+    MPI_Abort(job->comm, exit_code);
+    _Exit(exit_code);
+}
+
+const char *ls_job_mpi_version(void)
+{
+    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int n;
+    MPI_Get_library_version(text, &n);
+    text[strcspn(text, ",\n")] = 0;
+    return text;
+}

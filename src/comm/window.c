@@ -1,0 +1,95 @@
+/* Node memory: a POSIX shared-memory segment made and reserved by the node's first rank, mapped by all, unlinked at
+ * once.  Reserving makes a small /dev/shm an error here instead of a SIGBUS later. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "comm/job_internal.h"
+
+struct ls_window {
+    void *memory;
+    size_t bytes;
+};
+
+enum { NAME = 64 };
+
+static ls_status no_room(size_t bytes, const char *what, int cause)
+{
+    struct statvfs fs;
+    double free_mb = 0.0;
+    if (statvfs("/dev/shm", &fs) == 0) free_mb = (double)fs.f_bavail * (double)fs.f_frsize / 1e6;
+    LS_FAIL(LS_ENOMEM,
+            "node memory for %s: %.1f MB are needed in /dev/shm, which has %.1f MB free (%s); enlarge it (mount -o "
+            "remount,size=..., or the container's --shm-size), or use more nodes or fewer batch.shards",
+            what, (double)bytes / 1e6, free_mb, strerror(cause));
+}
+
+static ls_status make_segment(size_t bytes, const char *what, char name[NAME], int *fd)
+{
+    static unsigned counter;
+    snprintf(name, NAME, "/lockstep-%d-%u-%llx", (int)getpid(), counter++, (unsigned long long)(ls_clock_s() * 1e9));
+    *fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    LS_REQUIRE(*fd >= 0, LS_ENOMEM, "node memory for %s: /dev/shm cannot be used: %s", what, strerror(errno));
+    int cause;
+    do cause = posix_fallocate(*fd, 0, (off_t)bytes);
+    while (cause == EINTR);
+    return cause == 0 ? LS_OK : no_room(bytes, what, cause);
+}
+
+static ls_status map_segment(int fd, size_t bytes, const char *what, void **memory)
+{
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    LS_REQUIRE(at != MAP_FAILED, LS_ENOMEM, "node memory for %s: cannot be mapped: %s", what, strerror(errno));
+    *memory = at;
+    return LS_OK;
+}
+
+/* The first rank makes it; then, with its name known to the node, the others open it. */
+static ls_status open_segment(const ls_job *job, size_t bytes, const char *what, char name[NAME], int *fd)
+{
+    const bool first = ls_job_local_rank(job) == 0;
+    LS_TRY(ls_job_agree(job, first ? make_segment(bytes, what, name, fd) : LS_OK));
+    MPI_Bcast(name, NAME, MPI_CHAR, 0, job->node_comm);
+    if (first) return LS_OK;
+    *fd = shm_open(name, O_RDWR, 0);
+    LS_REQUIRE(*fd >= 0, LS_ENOMEM, "node memory for %s: cannot be opened: %s", what, strerror(errno));
+    return LS_OK;
+}
+
+ls_status ls_window_create(const ls_job *job, size_t bytes, const char *what, ls_window **out)
+{
+    *out = NULL;
+    bytes = (bytes + 4095) / 4096 * 4096 + (bytes == 0 ? 4096 : 0);
+    ls_window *window = ls_calloc(1, sizeof *window);
+    LS_TRY(ls_job_agree(job, window ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
+    char name[NAME] = "";
+    int fd = -1;
+    window->bytes = bytes;
+    ls_status status = open_segment(job, bytes, what, name, &fd);
+    if (status == LS_OK) status = map_segment(fd, bytes, what, &window->memory);
+    status = ls_job_agree(job, status);
+    if (ls_job_local_rank(job) == 0 && name[0] != 0) shm_unlink(name);
+    if (fd >= 0) close(fd);
+    if (status != LS_OK) ls_window_destroy(&window);
+    *out = window;
+    return status;
+}
+
+void *ls_window_memory(const ls_window *window)
+{
+    return window->memory;
+}
+
+void ls_window_destroy(ls_window **window)
+{
+    if (window == NULL || *window == NULL) return;
+    if ((*window)->memory != NULL) munmap((*window)->memory, (*window)->bytes);
+    ls_free(*window);
+    *window = NULL;
+}
