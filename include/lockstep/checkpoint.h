@@ -1,0 +1,59 @@
+/** Checkpoints: safetensors files that hold the parameters, the optimizer's slots, and the state and configuration of
+ *  the run (P4).  DIR/ckpt-%08d.safetensors, the number being completed iterations; DIR/latest is a link to the newest;
+ *  DIR/best.safetensors.  Their bytes do not depend on the rank count.
+ *
+ * Names: "<position>.weight", "optimizer.<slot>.<name>".  Metadata, all texts: xxh3, format_version, lockstep_version,
+ * commit, blas_core, iteration, epoch, config (JSON), config_directory, data_hash, best_value, best_saved,
+ * stale_evaluations, target_reached, input_shape.  Nothing in this header is collective. */
+#ifndef LOCKSTEP_CHECKPOINT_H
+#define LOCKSTEP_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lockstep/layer.h"
+#include "lockstep/status.h"
+
+struct ls_safetensors;
+struct ls_network;
+
+#define LS_CHECKPOINT_FORMAT "1"
+
+/** What a run needs besides parameters and slots to go on as if never interrupted; plain bytes. */
+typedef struct ls_run_state {
+    int64_t iteration;         /* completed updates */
+    double best_value;         /* of the watched metric; NaN: none yet */
+    double best_saved;         /* of checkpoint.best; NaN: none yet */
+    int64_t stale_evaluations; /* since best_value improved */
+    int64_t target_reached;    /* the target was reached at this iteration: nothing is left to do; -1: not yet */
+} ls_run_state;
+
+typedef struct ls_checkpoint {
+    struct ls_safetensors *file;
+    char *path;
+    ls_run_state state;
+    ls_shape input;
+} ls_checkpoint;
+
+/** Opens a checkpoint and verifies its structure and hash.  LS_ECHECKPOINT. */
+ls_status ls_checkpoint_open(const char *path, ls_checkpoint **out);
+void ls_checkpoint_close(ls_checkpoint **checkpoint);
+
+/** Opens what `which` names in a run directory: "auto" is the newest whole checkpoint (a damaged one is warned about
+ * and the one before is tried; *out is NULL when there is none at all), anything else a path. */
+ls_status ls_checkpoint_find(const char *run_directory, const char *which, ls_checkpoint **out);
+
+/** Copies the parameters into a flat vector [n_floats] of a network.  LS_ECHECKPOINT names a tensor that is missing or
+ *  has another shape. */
+ls_status ls_checkpoint_load_params(const ls_checkpoint *checkpoint, const struct ls_network *network, float *params);
+
+/** XXH3 of all parameters' bytes in order, without optimizer slots. */
+uint64_t ls_checkpoint_params_hash(const ls_checkpoint *checkpoint);
+
+/** True for the name of an optimizer slot rather than of a parameter. */
+bool ls_checkpoint_is_slot(const char *name);
+
+/** Removes all but the newest `keep` numbered checkpoints of a directory; 0 keeps all, -1 none. */
+void ls_checkpoint_prune(const char *run_directory, int64_t keep);
+
+#endif

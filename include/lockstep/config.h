@@ -1,0 +1,84 @@
+/** The configuration of a run: one YAML tree, one table of keys, one structure.
+ *
+ * The tree is completed with every default, so it is also what goes into checkpoints and metrics.  Nothing here is
+ * collective: rank 0 reads and checks, the others parse the text that it sends.  Errors are LS_EUSAGE with the place.
+ */
+#ifndef LOCKSTEP_CONFIG_H
+#define LOCKSTEP_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lockstep/status.h"
+
+struct ls_node;
+struct ls_text;
+
+/** Values of the keys of the same names; text and nodes belong to the tree. */
+typedef struct ls_config {
+    struct ls_node *root;
+    char *directory; /* of the file, for relative data paths; owned */
+    struct {
+        struct ls_node *train, *test, *validation, *normalize;
+        bool shuffle;
+    } data;
+    struct ls_node *model, *loss, *optimizer, *schedule;
+    struct {
+        int64_t global_batch_size, shards, micro_batch_size; /* LS_AUTO until the plan resolves them */
+        bool drop_last;
+    } batch;
+    struct {
+        int64_t epochs, max_iterations; /* LS_AUTO: not given */
+        double max_time_s;              /* NaN: no limit */
+        int64_t seed;
+        struct {
+            int64_t init, order, dropout; /* LS_AUTO: train.seed */
+        } seeds;
+    } train;
+    struct {
+        const char *metric;
+        double above, below; /* NaN: not given */
+        int64_t patience;    /* 0: off */
+    } target;
+    struct {
+        int64_t every_epochs, every_iterations, batch; /* 0: not by this */
+    } eval;
+    struct {
+        int64_t every_iterations, keep; /* 0: only the last; 0: all */
+        const char *best;
+        bool initial;
+    } checkpoint;
+    struct {
+        int64_t every_iterations;
+    } metrics;
+    struct {
+        int64_t blas_threads;
+        int64_t memory_limit; /* MB of activations per rank */
+        int64_t ranks_per_node;
+    } runtime;
+} ls_config;
+
+/** A change to a key before it is read: `key` is a dotted path, `value` YAML, `source` names it in messages ("--lr")
+ *  and must outlive the configuration. */
+typedef struct ls_override {
+    const char *key, *value, *source;
+} ls_override;
+
+/** Reads a file, or n bytes under a name, with overrides applied; `directory` is where relative paths begin (NULL: the
+ *  file's).  The caller destroys it. */
+ls_status ls_config_read(const char *path, const ls_override *overrides, int n_overrides, ls_config **out);
+ls_status ls_config_parse(const char *text, size_t n, const char *name, const char *directory,
+                          const ls_override *overrides, int n_overrides, ls_config **out);
+void ls_config_destroy(ls_config **config);
+
+/** The tree as one line of JSON, which ls_config_parse reads back. */
+void ls_config_text(const ls_config *config, struct ls_text *out);
+
+/** The configuration may resume a run that was started with `stored`: identity keys are equal, extend keys have not
+ *  shrunk (unless `fixed_length`, where the schedule's shape depends on the length: then equal).  Names the key. */
+ls_status ls_config_check_resume(const ls_config *config, const ls_config *stored, bool fixed_length);
+
+/** One line per key: type, range, default, class, help. */
+void ls_config_keys_print(struct ls_text *out);
+
+#endif

@@ -1,0 +1,81 @@
+/** The trainer: runs a configuration on a job, one synchronized update an iteration.
+ *
+ * P1 every parameter has one owner that updates it; P2 the bits do not depend on the rank count; P3 gradients are
+ * summed and divided once, by the batch's true sample count; P4 a killed and resumed run is the same run; P6 an
+ * iteration allocates nothing; P7 a failure on one rank is returned on all. */
+#ifndef LOCKSTEP_TRAINER_H
+#define LOCKSTEP_TRAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lockstep/checkpoint.h"
+#include "lockstep/config.h"
+#include "lockstep/job.h"
+#include "lockstep/plan.h"
+
+struct ls_data;
+
+typedef enum ls_stop_reason { LS_STOP_LENGTH, LS_STOP_TARGET, LS_STOP_PATIENCE, LS_STOP_TIME } ls_stop_reason;
+
+/** A held-out set's means over all its samples. */
+typedef struct ls_evaluation {
+    bool present;
+    int64_t n;
+    double loss, accuracy; /* accuracy NaN for regression */
+} ls_evaluation;
+
+/** Seconds of this rank, by phase. */
+typedef struct ls_phase_times {
+    double data, forward, backward, wait, network, tiles, update, evaluation, saving, total;
+} ls_phase_times;
+
+typedef struct ls_training_result {
+    ls_stop_reason reason;
+    int64_t iteration, first_iteration; /* completed; where this process began */
+    int64_t samples;                    /* trained on by this process */
+    double loss;                        /* of the last batch */
+    ls_evaluation validation, test;
+    ls_phase_times times;
+    uint64_t params_hash; /* rank 0 */
+} ls_training_result;
+
+/** How a run touches the world; all of it may be zero: then nothing is read, written or printed. */
+typedef struct ls_trainer_options {
+    const char *run_directory; /* for checkpoints and metrics; NULL: none */
+    const char *resume;        /* NULL, "auto" or a path */
+    bool show_progress;
+    bool time_updates; /* measure the optimizer inside the exchange, tile by tile; costs a few per cent */
+} ls_trainer_options;
+
+typedef struct ls_trainer ls_trainer;
+
+/** Builds everything for a run and restores or initialises its state.  Borrows job, config and data.  Collective;
+ *  errors are the same on all ranks. */
+ls_status ls_trainer_create(const ls_job *job, const ls_config *config, const struct ls_data *data,
+                            const ls_trainer_options *options, ls_trainer **out);
+void ls_trainer_destroy(ls_trainer **trainer);
+
+/** Trains to the end.  LS_ETARGET when a target was set and not reached, LS_EDIVERGED when the loss is not finite,
+ *  LS_EOUTPUT when the final state could not be written; *result is filled in all of these cases.  Collective. */
+ls_status ls_trainer_run(ls_trainer *trainer, ls_training_result *result);
+
+/** One iteration, for benchmarks and tests.  Collective. */
+ls_status ls_trainer_step(ls_trainer *trainer);
+
+/** Evaluates every held-out set into *result; for benchmarks and tests.  Collective. */
+ls_status ls_trainer_evaluate(ls_trainer *trainer, ls_training_result *result);
+
+const ls_plan *ls_trainer_plan(const ls_trainer *trainer);
+int64_t ls_trainer_n_params(const ls_trainer *trainer);
+/** Seconds by phase so far. */
+ls_phase_times ls_trainer_times(const ls_trainer *trainer);
+/** Hash of the parameters of this node, as ls_checkpoint_params_hash gives it. */
+uint64_t ls_trainer_params_hash(const ls_trainer *trainer);
+/** Mean loss of the last iteration's batch. */
+double ls_trainer_loss(const ls_trainer *trainer);
+
+/** All ranks run the same build, BLAS kernel type, thread count and libm (P2).  Collective.  LS_EUSAGE. */
+ls_status ls_trainer_check_ranks(const ls_job *job);
+
+#endif

@@ -1,0 +1,194 @@
+#include "lockstep/checkpoint.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/safetensors.h"
+
+/* A metadata number; LS_ECHECKPOINT when it is missing or malformed. */
+static ls_status read_int(const ls_checkpoint *c, const char *key, int64_t *out)
+{
+    const char *text = ls_safetensors_metadata(c->file, key);
+    char *end = NULL;
+    if (text != NULL) *out = strtoll(text, &end, 10);
+    LS_REQUIRE(text != NULL && end != text && *end == 0 && *out >= -1, LS_ECHECKPOINT, "%s: metadata '%s' is %s",
+               c->path, key, text ? text : "missing");
+    return LS_OK;
+}
+
+/* "none" is NaN */
+static ls_status read_real(const ls_checkpoint *c, const char *key, double *out)
+{
+    const char *text = ls_safetensors_metadata(c->file, key);
+    char *end = NULL;
+    *out = NAN;
+    if (text != NULL && strcmp(text, "none") == 0) return LS_OK;
+    if (text != NULL) *out = strtod(text, &end);
+    LS_REQUIRE(text != NULL && end != text && *end == 0, LS_ECHECKPOINT, "%s: metadata '%s' is %s", c->path, key,
+               text ? text : "missing");
+    return LS_OK;
+}
+
+static ls_status read_input(ls_checkpoint *c)
+{
+    const char *text = ls_safetensors_metadata(c->file, "input_shape");
+    long long d[3] = {0};
+    const int n = text ? sscanf(text, "[%lld, %lld, %lld]", &d[0], &d[1], &d[2]) : 0;
+    LS_REQUIRE((n == 1 || n == 3) && d[0] > 0 && d[n - 1] > 0, LS_ECHECKPOINT, "%s: metadata 'input_shape' is %s",
+               c->path, text ? text : "missing");
+    c->input.n_dim = n;
+    for (int i = 0; i < n; i++) c->input.dim[i] = d[i];
+    return LS_OK;
+}
+
+static ls_status read_state(ls_checkpoint *c)
+{
+    const char *version = ls_safetensors_metadata(c->file, "format_version");
+    LS_REQUIRE(version != NULL && strcmp(version, LS_CHECKPOINT_FORMAT) == 0, LS_ECHECKPOINT,
+               "%s: checkpoint format %s, this program reads %s", c->path, version ? version : "unknown",
+               LS_CHECKPOINT_FORMAT);
+    LS_TRY(read_int(c, "iteration", &c->state.iteration));
+    LS_TRY(read_int(c, "stale_evaluations", &c->state.stale_evaluations));
+    LS_TRY(read_int(c, "target_reached", &c->state.target_reached));
+    LS_TRY(read_real(c, "best_value", &c->state.best_value));
+    LS_TRY(read_real(c, "best_saved", &c->state.best_saved));
+    LS_REQUIRE(ls_safetensors_metadata(c->file, "config") != NULL, LS_ECHECKPOINT, "%s: metadata 'config' is missing",
+               c->path);
+    return read_input(c);
+}
+
+static ls_status open_checkpoint(const char *path, ls_checkpoint *c)
+{
+    c->path = ls_strdup(path);
+    LS_REQUIRE(c->path != NULL, LS_ENOMEM, "out of memory for a checkpoint");
+    LS_TRY(ls_safetensors_open(path, &c->file));
+    LS_TRY(ls_safetensors_check_hash(c->file, path));
+    return read_state(c);
+}
+
+ls_status ls_checkpoint_open(const char *path, ls_checkpoint **out)
+{
+    *out = NULL;
+    ls_checkpoint *c = ls_calloc(1, sizeof *c);
+    LS_REQUIRE(c != NULL, LS_ENOMEM, "out of memory for a checkpoint");
+    const ls_status status = open_checkpoint(path, c);
+    if (status != LS_OK) ls_checkpoint_close(&c);
+    *out = c;
+    return status;
+}
+
+void ls_checkpoint_close(ls_checkpoint **checkpoint)
+{
+    if (checkpoint == NULL || *checkpoint == NULL) return;
+    ls_safetensors_close(&(*checkpoint)->file);
+    ls_free((*checkpoint)->path);
+    ls_free(*checkpoint);
+    *checkpoint = NULL;
+}
+
+/* Iteration of a checkpoint's file name; -1 for other names. */
+static int64_t number_of(const char *name)
+{
+    int64_t number;
+    int end = 0;
+    if (sscanf(name, "ckpt-%" SCNd64 ".safetensors%n", &number, &end) != 1 || end == 0 || name[end] != 0) return -1;
+    return number;
+}
+
+static int compare_down(const void *a, const void *b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x < y) - (x > y);
+}
+
+/* Numbers of the directory's checkpoints, newest first; owned by the caller, NULL when there are none. */
+static int64_t *list_numbers(const char *run_directory, int *n)
+{
+    int64_t *numbers = NULL;
+    *n = 0;
+    DIR *directory = opendir(run_directory);
+    if (directory == NULL) return NULL;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        const int64_t number = number_of(entry->d_name);
+        if (number < 0) continue;
+        int64_t *grown = ls_realloc(numbers, (size_t)*n, (size_t)*n + 1, sizeof *numbers);
+        if (grown == NULL) break;
+        numbers = grown;
+        numbers[(*n)++] = number;
+    }
+    closedir(directory);
+    if (numbers != NULL) qsort(numbers, (size_t)*n, sizeof *numbers, compare_down);
+    return numbers;
+}
+
+static void file_name(int64_t number, char out[64])
+{
+    snprintf(out, 64, "ckpt-%08" PRId64 ".safetensors", number);
+}
+
+/* Newest first until one is whole; damaged ones are named. */
+static ls_status find_newest(const char *run_directory, ls_checkpoint **out)
+{
+    int n;
+    int64_t *numbers = list_numbers(run_directory, &n);
+    ls_status status = LS_OK;
+    for (int i = 0; i < n && *out == NULL; i++) {
+        char name[64];
+        file_name(numbers[i], name);
+        char *path = ls_path_join(run_directory, name);
+        status = path ? ls_checkpoint_open(path, out) : LS_ENOMEM;
+        ls_free(path);
+        if (status == LS_OK) break;
+        ls_warn("%s; %s", ls_status_message(), i + 1 < n ? "trying the checkpoint before it" : "no older one is left");
+    }
+    ls_free(numbers);
+    return status;
+}
+
+ls_status ls_checkpoint_find(const char *run_directory, const char *which, ls_checkpoint **out)
+{
+    *out = NULL;
+    if (strcmp(which, "auto") != 0) return ls_checkpoint_open(which, out);
+    return find_newest(run_directory, out);
+}
+
+bool ls_checkpoint_is_slot(const char *name)
+{
+    return strncmp(name, "optimizer.", 10) == 0;
+}
+
+uint64_t ls_checkpoint_params_hash(const ls_checkpoint *c)
+{
+    ls_hash *hash;
+    if (ls_hash_create(&hash) != LS_OK) return 0;
+    for (int i = 0; i < ls_safetensors_n_tensors(c->file); i++) {
+        const ls_stored_tensor *tensor = ls_safetensors_tensor(c->file, i);
+        if (!ls_checkpoint_is_slot(tensor->name)) ls_hash_add(hash, tensor->data, (size_t)tensor->n * 4);
+    }
+    const uint64_t value = ls_hash_value(hash);
+    ls_hash_destroy(&hash);
+    return value;
+}
+
+void ls_checkpoint_prune(const char *run_directory, int64_t keep)
+{
+    int n;
+    int64_t *numbers = keep != 0 ? list_numbers(run_directory, &n) : NULL;
+    for (int64_t i = keep > 0 ? keep : 0; numbers != NULL && i < n; i++) {
+        char name[64];
+        file_name(numbers[i], name);
+        char *path = ls_path_join(run_directory, name);
+        if (path != NULL) unlink(path);
+        ls_free(path);
+    }
+    ls_free(numbers);
+}

@@ -1,0 +1,45 @@
+/** The data sets of a run: loaded once per node into node memory, the same everywhere. */
+#ifndef LOCKSTEP_TRAIN_DATA_H
+#define LOCKSTEP_TRAIN_DATA_H
+
+#include <stdbool.h>
+
+#include "lockstep/config.h"
+#include "lockstep/dataset.h"
+#include "lockstep/job.h"
+#include "lockstep/layer.h"
+#include "lockstep/loss.h"
+
+enum { LS_TRAIN, LS_VALIDATION, LS_TEST, LS_N_SETS };
+
+/** "train", "validation", "test". */
+extern const char *const ls__set_names[LS_N_SETS];
+
+typedef struct ls_data {
+    bool present[LS_N_SETS];
+    ls_dataset set[LS_N_SETS];
+    ls_window *window[LS_N_SETS]; /* a validation set cut from the training set has none */
+    ls_normalizer *normalizer;    /* for the shape of the training set */
+    uint64_t hash;                /* of the training samples used */
+} ls_data;
+
+/** Opens one set without a job, for `plan`: its shape alone. */
+ls_status ls_data_info(const ls_config *config, const char *data_directory, int which, ls_dataset_info *out);
+
+/** Training samples left and validation samples (0: no such set) when the training file has n_samples.  LS_EUSAGE. */
+ls_status ls_data_split(const ls_config *config, int64_t n_samples, int64_t *n_train, int64_t *n_validation);
+
+/** Loads all sets of the configuration.  Collective; errors are agreed. */
+ls_status ls_data_load(const ls_job *job, const ls_config *config, const char *data_directory, ls_data **out);
+
+/** Loads one set from a description into a window.  Collective; errors are agreed. */
+ls_status ls_data_load_set(const ls_job *job, struct ls_node *spec, const char *directory, const char *data_directory,
+                           const char *what, ls_window **window, ls_dataset *out);
+
+/** A set fits the loss and an output of this shape: LS_EUSAGE (kinds, sizes) or LS_EDATA (label out of range), naming
+ *  `what`.  Not collective. */
+ls_status ls_data_check(const ls_loss *loss, const ls_shape *output, const ls_dataset *set, const char *what);
+
+void ls_data_destroy(ls_data **data);
+
+#endif

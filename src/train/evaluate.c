@@ -1,0 +1,32 @@
+/* Evaluation during training, and what follows from it: lines, target, patience, the best checkpoint. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "train/trainer_internal.h"
+
+/* The validation set when there is one, else the test set; and any set that a metric names. */
+static bool is_due(const ls_trainer *t, int which, bool all)
+{
+    if (!t->data->present[which]) return false;
+    if (all || which == LS_VALIDATION || !t->data->present[LS_VALIDATION]) return true;
+    return t->watch.target.which == which || t->watch.best.which == which;
+}
+
+ls_status ls__evaluate(ls_trainer *t, bool all)
+{
+    const double start = ls_clock_s();
+    const bool fresh = t->evaluated_at != t->state.iteration;
+    for (int which = LS_VALIDATION; which < LS_N_SETS; which++) {
+        const double mark = ls_clock_s();
+        if (!is_due(t, which, all) || (!fresh && t->evaluation[which].present)) continue;
+        LS_TRY(ls_scorer_evaluate(t->scorer, ls_exchange_params(t->exchange), &t->data->set[which],
+                                  &t->evaluation[which]));
+        ls__metrics_evaluation(t, which, ls_clock_s() - mark);
+        ls__progress_evaluation(t, which);
+    }
+    t->times.evaluation += ls_clock_s() - start;
+    t->evaluated_at = t->state.iteration;
+    if (!fresh || all) return LS_OK; /* only looks on the grid count for target, patience and best */
+    const bool best = ls_watch_update(&t->watch, t->config, t->evaluation, &t->state);
+    if (best && t->options.run_directory != NULL) LS_TRY(ls__save(t, "best.safetensors"));
+    return LS_OK;
+}

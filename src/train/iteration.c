@@ -1,0 +1,164 @@
+/* One iteration: gradients of this rank's shards, layer by layer over all its rows; the exchange; the update by the
+ * owner of each block. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "math/vec.h"
+#include "train/trainer_internal.h"
+
+enum { WORD_TIME_IS_UP = 1, WORD_STATUS_SHIFT = 8 };
+
+/* Adds the time since *mark to *total and moves the mark. */
+static void lap(double *mark, double *total)
+{
+    const double now = ls_clock_s();
+    *total += now - *mark;
+    *mark = now;
+}
+
+static void gather_rows(ls_trainer *t, const ls_batch *batch, int64_t first_row, int64_t n)
+{
+    const ls_dataset *set = &t->data->set[LS_TRAIN];
+    ls_sampler_ids(&t->sampler, batch->epoch, batch->first + first_row, n, t->ids);
+    ls_dataset_rows(set, t->data->normalizer, t->ids, n, ls_executor_input(t->executor));
+    const int64_t k = set->info.n_targets;
+    for (int64_t i = 0; set->labels != NULL && i < n; i++) t->labels[i] = set->labels[t->ids[i]];
+    for (int64_t i = 0; set->targets != NULL && i < n; i++)
+        memcpy(t->targets + i * k, set->targets + t->ids[i] * k, (size_t)k * sizeof(float));
+}
+
+/* Loss and its gradient, run by run into the records of the shards. */
+static void score(ls_trainer *t, const ls_pass *pass, const float *out)
+{
+    const int64_t k = ls_shape_size(ls_network_output(t->network));
+    float *dout = ls_executor_output_gradient(t->executor);
+    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++) {
+        const ls_loss_rows rows = {.n = run->n,
+                                   .k = k,
+                                   .out = out + run->first * k,
+                                   .labels = t->labels + run->first,
+                                   .targets = t->targets + run->first * k};
+        double *record = ls_exchange_record(t->exchange, ls_exchange_first_shard(t->exchange) + run->leaf);
+        ls_loss_sums sums = {record[0], record[1], record[2]};
+        t->loss->ops->rows(t->loss, &rows, dout + run->first * k, &sums);
+        memcpy(record, &sums, sizeof sums);
+    }
+}
+
+/* Forward, loss and backward of runs that together fit the executor. */
+static void compute_group(ls_trainer *t, const ls_batch *batch, ls_run *runs, int n_runs)
+{
+    const int64_t origin = runs[0].first;
+    for (int i = 0; i < n_runs; i++) runs[i].first -= origin;
+    const ls_pass pass = {.training = true,
+                          .runs = runs,
+                          .n_runs = n_runs,
+                          .n_rows = runs[n_runs - 1].first + runs[n_runs - 1].n,
+                          .params = ls_exchange_params(t->exchange),
+                          .grad = t->gradients,
+                          .seed = (uint64_t)t->seed_dropout,
+                          .iteration = t->state.iteration};
+    double mark = ls_clock_s();
+    gather_rows(t, batch, runs[0].batch_row, pass.n_rows);
+    lap(&mark, &t->times.data);
+    score(t, &pass, ls_executor_forward(t->executor, &pass));
+    lap(&mark, &t->times.forward);
+    ls_executor_backward(t->executor, &pass);
+    lap(&mark, &t->times.backward);
+}
+
+/* Records start at zero; a shard without rows has a zero gradient. */
+static void clear_shards(ls_trainer *t, const ls_batch *batch)
+{
+    const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
+    const int n_shards = (int)t->plan.n_shards;
+    for (int s = first; s < first + n; s++) {
+        memset(ls_exchange_record(t->exchange, s), 0, LS_RECORD * sizeof(double));
+        if (ls_shard_first(batch->rows, n_shards, s) == ls_shard_first(batch->rows, n_shards, s + 1))
+            memset(ls_exchange_gradient(t->exchange, s), 0, (size_t)ls_network_n_floats(t->network) * sizeof(float));
+    }
+}
+
+static void compute_gradients(ls_trainer *t, const ls_batch *batch)
+{
+    const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
+    clear_shards(t, batch);
+    const int n_runs = ls_plan_runs(&t->plan, batch->rows, first, first + n, t->runs);
+    for (int i = 0, j; i < n_runs; i = j) {
+        int64_t rows = 0;
+        for (j = i; j < n_runs && (j == i || rows + t->runs[j].n <= t->group_rows); j++) rows += t->runs[j].n;
+        compute_group(t, batch, t->runs + i, j - i);
+    }
+}
+
+/* The mean gradient (P3: one division by the true sample count), its norm, the update. */
+static void update_tile(void *context, const ls_tile *tile)
+{
+    ls_trainer *t = context;
+    const double start = t->options.time_updates ? ls_clock_s() : 0.0;
+    ls_vec_divide(tile->n, t->divisor, tile->sum);
+    if (t->want_norm) ls_exchange_block_values(t->exchange)[tile->block] = ls_vec_sum_squares(tile->n, tile->sum);
+    ls_update update = {.n = tile->n,
+                        .p = ls_exchange_params(t->exchange) + tile->first,
+                        .g = tile->sum,
+                        .iteration = t->state.iteration,
+                        .lr = t->lr};
+    for (int s = 0; s < t->optimizer->ops->n_slots; s++) update.slot[s] = t->slots[s] + tile->slice_first;
+    ls_optimizer_update(t->optimizer, ls_network_tensor(t->network, tile->tensor)->is_bias, &update);
+    if (t->options.time_updates) t->times.update += ls_clock_s() - start;
+}
+
+/* Rank 0's clock decides for all, through its word. */
+static uint32_t word_of(const ls_trainer *t)
+{
+    const double limit = t->config->train.max_time_s;
+    const bool up = ls_job_rank(t->job) == 0 && ls_clock_s() - t->start_s > limit;
+    return ((uint32_t)t->output_status << WORD_STATUS_SHIFT) | (up ? WORD_TIME_IS_UP : 0);
+}
+
+/* The same numbers on every rank, so the same verdict. */
+static ls_status judge(ls_trainer *t, const ls_batch *batch)
+{
+    double totals[LS_RECORD];
+    ls_exchange_totals(t->exchange, totals);
+    t->mean_loss = totals[0] / (double)batch->rows;
+    t->accuracy = t->loss->ops->classifies ? totals[1] / (double)batch->rows : NAN;
+    LS_REQUIRE(totals[2] == (double)batch->rows, LS_EINTERNAL,
+               "iteration %" PRId64 " used %.0f samples, the plan says %" PRId64, t->state.iteration, totals[2],
+               batch->rows);
+    LS_REQUIRE(isfinite(t->mean_loss), LS_EDIVERGED,
+               "diverged: the loss of iteration %" PRId64
+               " is not finite; lower optimizer.lr or give the schedule a warmup",
+               t->state.iteration);
+    return LS_OK;
+}
+
+static ls_status read_words(ls_trainer *t)
+{
+    const uint32_t word = ls_exchange_word(t->exchange, 0); /* only rank 0 writes files */
+    if ((word >> WORD_STATUS_SHIFT) != LS_OK) return ls_job_agree(t->job, t->output_status);
+    t->time_is_up = (word & WORD_TIME_IS_UP) != 0;
+    return LS_OK;
+}
+
+ls_status ls__iterate(ls_trainer *t)
+{
+    const double start = ls_clock_s();
+    const ls_batch batch = ls_plan_batch(&t->plan, t->state.iteration);
+    const int64_t completed = t->state.iteration + 1;
+    t->want_norm = completed % t->config->metrics.every_iterations == 0 || completed == t->plan.total_iterations;
+    t->lr = ls_schedule_lr(t->schedule, t->state.iteration);
+    t->divisor = (float)batch.rows;
+    compute_gradients(t, &batch);
+    ls_exchange_set_word(t->exchange, word_of(t));
+    ls_exchange_run(t->exchange, update_tile, t, t->want_norm);
+    LS_TRY(read_words(t));
+    LS_TRY(judge(t, &batch));
+    if (t->want_norm) t->gradient_norm = sqrt(ls_exchange_block_total(t->exchange));
+    t->samples += batch.rows;
+    t->state.iteration = completed;
+    t->iteration_s = ls_clock_s() - start;
+    return LS_OK;
+}

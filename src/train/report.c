@@ -1,0 +1,165 @@
+/* What a run tells: lines of metrics.jsonl and lines for people.  Rank 0 only. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/text.h"
+#include "ls_version.h"
+#include "math/blas.h"
+#include "train/trainer_internal.h"
+
+enum { LOG_INTERVAL_S = 10 };
+
+static const double bar_interval_s = 0.2;
+
+static int64_t epoch_of(const ls_trainer *t)
+{
+    return (t->state.iteration - (t->state.iteration > 0)) / t->plan.iterations_per_epoch;
+}
+
+void ls__metrics_start(ls_trainer *t)
+{
+    ls_text config = {0};
+    char hash[LS_HASH_DIGITS + 1];
+    ls_config_text(t->config, &config);
+    ls_hash_text(t->data->hash, hash);
+    ls_metrics_begin(t->metrics, "start");
+    ls_metrics_text(t->metrics, "version", LS_VERSION);
+    ls_metrics_text(t->metrics, "commit", LS_COMMIT);
+    ls_metrics_int(t->metrics, "iteration", t->state.iteration);
+    ls_metrics_int(t->metrics, "ranks", ls_job_size(t->job));
+    ls_metrics_int(t->metrics, "nodes", ls_job_n_nodes(t->job));
+    ls_metrics_int(t->metrics, "host_cores", ls_job_host_cores(t->job));
+    ls_metrics_text(t->metrics, "mpi", ls_job_mpi_version());
+    ls_metrics_text(t->metrics, "blas_core", ls_blas_core());
+    ls_metrics_text(t->metrics, "blas_build", ls_blas_build());
+    ls_metrics_int(t->metrics, "blas_threads", ls_blas_threads());
+    ls_metrics_int(t->metrics, "n_parameters", ls_network_n_params(t->network));
+    ls_metrics_int(t->metrics, "n_samples", t->plan.n_samples);
+    ls_metrics_int(t->metrics, "global_batch_size", t->plan.global_batch_size);
+    ls_metrics_int(t->metrics, "shards", t->plan.n_shards);
+    ls_metrics_int(t->metrics, "micro_batch_size", t->plan.micro_batch_size);
+    ls_metrics_int(t->metrics, "iterations_per_epoch", t->plan.iterations_per_epoch);
+    ls_metrics_int(t->metrics, "total_iterations", t->plan.total_iterations);
+    ls_metrics_text(t->metrics, "data_hash", hash);
+    ls_metrics_json(t->metrics, "config", config.data ? config.data : "null");
+    ls_metrics_end(t->metrics);
+    ls_text_free(&config);
+}
+
+void ls__metrics_train(ls_trainer *t)
+{
+    if (t->metrics == NULL || !t->want_norm) return;
+    const double rows = (double)t->divisor;
+    ls_metrics_begin(t->metrics, "train");
+    ls_metrics_int(t->metrics, "iteration", t->state.iteration);
+    ls_metrics_int(t->metrics, "epoch", epoch_of(t));
+    ls_metrics_real(t->metrics, "loss", t->mean_loss);
+    if (!isnan(t->accuracy)) ls_metrics_real(t->metrics, "accuracy", t->accuracy);
+    ls_metrics_real(t->metrics, "lr", t->lr);
+    ls_metrics_real(t->metrics, "gnorm", t->gradient_norm);
+    ls_metrics_int(t->metrics, "batch", (int64_t)rows);
+    ls_metrics_real(t->metrics, "iteration_ms", 1e3 * t->iteration_s);
+    ls_metrics_real(t->metrics, "samples_per_s", rows / t->iteration_s);
+    ls_metrics_end(t->metrics);
+}
+
+void ls__metrics_evaluation(ls_trainer *t, int which, double seconds)
+{
+    const ls_evaluation *e = &t->evaluation[which];
+    ls_metrics_begin(t->metrics, "eval");
+    ls_metrics_int(t->metrics, "iteration", t->state.iteration);
+    ls_metrics_int(t->metrics, "epoch", epoch_of(t));
+    ls_metrics_text(t->metrics, "set", ls__set_names[which]);
+    ls_metrics_real(t->metrics, "loss", e->loss);
+    if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "accuracy", e->accuracy);
+    if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "error", 1.0 - e->accuracy);
+    ls_metrics_int(t->metrics, "n", e->n);
+    ls_metrics_real(t->metrics, "seconds", seconds);
+    ls_metrics_end(t->metrics);
+}
+
+void ls__metrics_finish(ls_trainer *t, const ls_training_result *result, const char *reason)
+{
+    const ls_phase_times *p = &result->times;
+    char hash[LS_HASH_DIGITS + 1];
+    ls_hash_text(result->params_hash, hash);
+    ls_metrics_begin(t->metrics, "end");
+    ls_metrics_int(t->metrics, "iteration", result->iteration);
+    ls_metrics_text(t->metrics, "reason", reason);
+    ls_metrics_text(t->metrics, "params_hash", hash);
+    ls_metrics_real(t->metrics, "seconds", p->total);
+    ls_metrics_real(t->metrics, "data_s", p->data);
+    ls_metrics_real(t->metrics, "forward_s", p->forward);
+    ls_metrics_real(t->metrics, "backward_s", p->backward);
+    ls_metrics_real(t->metrics, "wait_s", p->wait);
+    ls_metrics_real(t->metrics, "network_s", p->network);
+    ls_metrics_real(t->metrics, "combine_update_s", p->tiles);
+    ls_metrics_real(t->metrics, "evaluation_s", p->evaluation);
+    ls_metrics_real(t->metrics, "saving_s", p->saving);
+    ls_metrics_end(t->metrics);
+}
+
+/* mpirun gives its ranks a terminal of its own making, whatever it writes to itself: look at the launcher's output. */
+static bool writes_to_terminal(void)
+{
+    if (isatty(STDOUT_FILENO) != 1) return false;
+    if (getenv("OMPI_COMM_WORLD_SIZE") == NULL) return true;
+    char link[64], target[64] = "";
+    snprintf(link, sizeof link, "/proc/%d/fd/1", (int)getppid());
+    return readlink(link, target, sizeof target - 1) > 0 &&
+           (strncmp(target, "/dev/pts/", 9) == 0 || strncmp(target, "/dev/tty", 8) == 0);
+}
+
+void ls__progress_start(ls_trainer *t)
+{
+    t->progress = (ls_progress){.shown = t->options.show_progress && ls_job_rank(t->job) == 0,
+                                .terminal = writes_to_terminal(),
+                                .printed_s = ls_clock_s()};
+}
+
+static void write_line(const ls_trainer *t, char line[256])
+{
+    const int64_t n = t->plan.iterations_per_epoch, epochs = (t->plan.total_iterations + n - 1) / n;
+    int at = snprintf(line, 256, "epoch %" PRId64 "/%" PRId64 " iter %" PRId64 "/%" PRId64 " | loss %.4f",
+                      epoch_of(t) + 1, epochs, t->state.iteration, t->plan.total_iterations, t->mean_loss);
+    if (!isnan(t->accuracy)) at += snprintf(line + at, (size_t)(256 - at), " | acc %.3f", t->accuracy);
+    snprintf(line + at, (size_t)(256 - at), " | lr %.1e | gnorm %.2f | %.1f ms | %.0f samples/s", t->lr,
+             t->gradient_norm, 1e3 * t->iteration_s, (double)t->divisor / t->iteration_s);
+}
+
+void ls__progress_iteration(ls_trainer *t)
+{
+    if (!t->progress.shown) return;
+    const double now = ls_clock_s(), interval = t->progress.terminal ? bar_interval_s : LOG_INTERVAL_S;
+    const bool epoch_ends =
+        t->state.iteration % t->plan.iterations_per_epoch == 0 || t->state.iteration == t->plan.total_iterations;
+    const bool often = now - t->progress.printed_s < 0.5; /* epochs shorter than this do not each get a line */
+    if (now - t->progress.printed_s < interval && (!epoch_ends || often)) return;
+    char line[256];
+    write_line(t, line);
+    printf(t->progress.terminal ? "\r%-110s" : "%s\n", line);
+    fflush(stdout);
+    t->progress.printed_s = now;
+}
+
+void ls__progress_clear(ls_trainer *t)
+{
+    if (t->progress.shown && t->progress.terminal) printf("\r%-110s\r", "");
+}
+
+void ls__progress_evaluation(ls_trainer *t, int which)
+{
+    if (!t->progress.shown) return;
+    const ls_evaluation *e = &t->evaluation[which];
+    ls__progress_clear(t);
+    printf("iter %" PRId64 " | %s loss %.4f", t->state.iteration, ls__set_names[which], e->loss);
+    if (!isnan(e->accuracy)) printf(" | %s acc %.4f", ls__set_names[which], e->accuracy);
+    printf(" | %" PRId64 " samples\n", e->n);
+    fflush(stdout);
+}

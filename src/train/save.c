@@ -1,0 +1,308 @@
+/* Checkpoints of a trainer: written by rank 0, slots streamed to it piece by piece; and the way back. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/node.h"
+#include "ls_version.h"
+#include "math/blas.h"
+#include "train/safetensors.h"
+#include "train/trainer_internal.h"
+
+static const ls_tensor *tensor_at(const ls_trainer *t, int i)
+{
+    return ls_network_tensor(t->network, i);
+}
+
+static void put_int(ls_safetensors_header *h, const char *key, int64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    ls_safetensors_put_metadata(h, key, text);
+}
+
+static void put_real(ls_safetensors_header *h, const char *key, double value)
+{
+    char text[32] = "none";
+    if (!isnan(value)) ls_real_text(value, text);
+    ls_safetensors_put_metadata(h, key, text);
+}
+
+/* Nothing here may depend on the rank count or on time: equal runs give equal bytes. */
+static void put_state(const ls_trainer *t, ls_safetensors_header *h)
+{
+    char shape[96], hash[LS_HASH_DIGITS + 1];
+    ls_text config = {0};
+    ls_config_text(t->config, &config);
+    ls_hash_text(t->data->hash, hash);
+    ls_safetensors_put_metadata(h, "format_version", LS_CHECKPOINT_FORMAT);
+    ls_safetensors_put_metadata(h, "lockstep_version", LS_VERSION);
+    ls_safetensors_put_metadata(h, "commit", LS_COMMIT);
+    ls_safetensors_put_metadata(h, "blas_core", ls_blas_core());
+    put_int(h, "iteration", t->state.iteration);
+    put_int(h, "epoch", t->state.iteration / t->plan.iterations_per_epoch);
+    put_int(h, "shards", t->plan.n_shards);
+    put_int(h, "micro_batch_size", t->plan.micro_batch_size);
+    put_int(h, "stale_evaluations", t->state.stale_evaluations);
+    put_int(h, "target_reached", t->state.target_reached);
+    put_real(h, "best_value", t->state.best_value);
+    put_real(h, "best_saved", t->state.best_saved);
+    ls_safetensors_put_metadata(h, "data_hash", hash);
+    ls_safetensors_put_metadata(h, "input_shape", ls_shape_text(&ls_network_layer(t->network, 0)->in, shape));
+    ls_safetensors_put_metadata(h, "config_directory", t->config->directory);
+    ls_safetensors_put_metadata(h, "config", config.data ? config.data : "");
+    h->text.failed = h->text.failed || config.failed;
+    ls_text_free(&config);
+}
+
+/* "optimizer.<slot>.<name>" */
+static void slot_name(const ls_trainer *t, int slot, int tensor, char out[128])
+{
+    snprintf(out, 128, "optimizer.%s.%s", t->optimizer->ops->slot_name[slot], tensor_at(t, tensor)->name);
+}
+
+static ls_status build_header(const ls_trainer *t, ls_safetensors_header *h)
+{
+    const int n = ls_network_n_tensors(t->network);
+    ls_safetensors_begin(h);
+    put_state(t, h);
+    for (int i = 0; i < n; i++)
+        ls_safetensors_put_tensor(h, tensor_at(t, i)->name, tensor_at(t, i)->n_dim, tensor_at(t, i)->dim);
+    for (int s = 0; s < t->optimizer->ops->n_slots; s++)
+        for (int i = 0; i < n; i++) {
+            char name[128];
+            slot_name(t, s, i, name);
+            ls_safetensors_put_tensor(h, name, tensor_at(t, i)->n_dim, tensor_at(t, i)->dim);
+        }
+    return ls_safetensors_end(h);
+}
+
+/* Rank 0 while a file is written. */
+typedef struct saving {
+    ls_file_writer *file;
+    ls_hash *hash;
+    ls_safetensors_header header;
+} saving;
+
+static ls_status put_bytes(saving *s, const void *bytes, size_t n)
+{
+    ls_hash_add(s->hash, bytes, n);
+    return ls_file_writer_add(s->file, bytes, n);
+}
+
+static ls_status put_piece(void *context, int64_t first, int64_t n, float *data)
+{
+    (void)first;
+    return put_bytes(context, data, (size_t)n * sizeof *data);
+}
+
+static ls_status begin_file(ls_trainer *t, const char *path, saving *s)
+{
+    LS_TRY(ls_hash_create(&s->hash));
+    LS_TRY(build_header(t, &s->header));
+    LS_TRY(ls_file_writer_create(path, &s->file));
+    LS_TRY(put_bytes(s, s->header.text.data, s->header.text.n));
+    for (int i = 0; i < ls_network_n_tensors(t->network); i++)
+        LS_TRY(put_bytes(s, ls_exchange_params(t->exchange) + tensor_at(t, i)->first,
+                         (size_t)tensor_at(t, i)->n * sizeof(float)));
+    return LS_OK;
+}
+
+static ls_status end_file(saving *s)
+{
+    char digits[LS_HASH_DIGITS + 1];
+    ls_hash_text(ls_hash_value(s->hash), digits);
+    LS_TRY(ls_file_writer_patch(s->file, s->header.hash_at, digits, LS_HASH_DIGITS));
+    return ls_file_writer_commit(s->file);
+}
+
+static ls_status skip_piece(void *context, int64_t first, int64_t n, float *data)
+{
+    (void)context;
+    (void)first;
+    (void)n;
+    (void)data;
+    return LS_OK;
+}
+
+/* Collective: the slots' messages are sent whatever happens to the file. */
+static ls_status write_file(ls_trainer *t, const char *path)
+{
+    saving s = {0};
+    ls_status status = LS_OK;
+    const bool writes = ls_job_rank(t->job) == 0;
+    if (writes) status = begin_file(t, path, &s);
+    for (int slot = 0; slot < t->optimizer->ops->n_slots; slot++)
+        for (int i = 0; i < ls_network_n_tensors(t->network); i++) {
+            const ls_piece_fn sink = writes && status == LS_OK ? put_piece : skip_piece;
+            const ls_status moved = ls_exchange_collect(t->exchange, i, t->slots[slot], sink, &s);
+            if (status == LS_OK) status = moved;
+        }
+    if (writes && status == LS_OK) status = end_file(&s);
+    ls_file_writer_destroy(&s.file);
+    ls_hash_destroy(&s.hash);
+    ls_text_free(&s.header.text);
+    return status;
+}
+
+static ls_status name_file(ls_trainer *t, const char *given, char name[64], char **path)
+{
+    snprintf(name, 64, "ckpt-%08" PRId64 ".safetensors", t->state.iteration);
+    if (given != NULL) snprintf(name, 64, "%s", given);
+    *path = ls_path_join(t->options.run_directory, name);
+    LS_REQUIRE(*path != NULL, LS_ENOMEM, "out of memory for a checkpoint");
+    return LS_OK;
+}
+
+static void report(ls_trainer *t, const char *name, double seconds)
+{
+    ls_metrics_begin(t->metrics, "save");
+    ls_metrics_int(t->metrics, "iteration", t->state.iteration);
+    ls_metrics_text(t->metrics, "file", name);
+    ls_metrics_real(t->metrics, "seconds", seconds);
+    ls_metrics_end(t->metrics);
+}
+
+ls_status ls__save(ls_trainer *t, const char *given)
+{
+    char name[64], *path = NULL;
+    const double start = ls_clock_s();
+    ls_status status = name_file(t, given, name, &path);
+    if (status == LS_OK)
+        status = ls_metrics_flush(t->metrics); /* lines up to here are there before the checkpoint is */
+    const ls_status written = write_file(t, path);
+    if (status == LS_OK) status = written;
+    if (status == LS_OK && ls_job_rank(t->job) == 0 && given == NULL) {
+        status = ls_link_replace(t->options.run_directory, "latest", name);
+        ls_checkpoint_prune(t->options.run_directory, t->config->checkpoint.keep);
+    }
+    ls_free(path);
+    LS_TRY(ls_job_agree(t->job, status));
+    if (given == NULL) t->saved_at = t->state.iteration;
+    t->times.saving += ls_clock_s() - start;
+    report(t, name, ls_clock_s() - start);
+    return LS_OK;
+}
+
+/* The stored tensor `name`, with the shape of `tensor`. */
+static ls_status find_stored(const ls_checkpoint *c, const char *name, const ls_tensor *tensor,
+                             const ls_stored_tensor **out)
+{
+    *out = ls_safetensors_find(c->file, name);
+    bool same = *out != NULL && (*out)->n_dim == tensor->n_dim;
+    for (int i = 0; same && i < tensor->n_dim; i++) same = (*out)->dim[i] == tensor->dim[i];
+    LS_REQUIRE(same, LS_ECHECKPOINT, "%s: tensor '%s' is missing or has another shape than the model's", c->path, name);
+    return LS_OK;
+}
+
+ls_status ls_checkpoint_load_params(const ls_checkpoint *c, const ls_network *network, float *params)
+{
+    for (int i = 0; i < ls_network_n_tensors(network); i++) {
+        const ls_tensor *tensor = ls_network_tensor(network, i);
+        const ls_stored_tensor *stored;
+        LS_TRY(find_stored(c, tensor->name, tensor, &stored));
+        memcpy(params + tensor->first, stored->data, (size_t)tensor->n * sizeof(float));
+    }
+    return LS_OK;
+}
+
+/* Pieces of a stored slot, from the first element of its tensor on. */
+typedef struct dealing {
+    const float *data;
+    int64_t tensor_first;
+} dealing;
+
+static ls_status take_piece(void *context, int64_t first, int64_t n, float *data)
+{
+    const dealing *d = context;
+    memcpy(data, d->data + (first - d->tensor_first), (size_t)n * sizeof *data);
+    return LS_OK;
+}
+
+/* Every tensor was checked by check_slots before: dealing cannot fail. */
+static void deal_slots(ls_trainer *t, const ls_checkpoint *c)
+{
+    for (int s = 0; s < t->optimizer->ops->n_slots; s++)
+        for (int i = 0; i < ls_network_n_tensors(t->network); i++) {
+            char name[128];
+            slot_name(t, s, i, name);
+            dealing d = {.tensor_first = tensor_at(t, i)->first};
+            if (c != NULL) d.data = ls_safetensors_find(c->file, name)->data;
+            ls_exchange_deal(t->exchange, i, t->slots[s], take_piece, &d);
+        }
+}
+
+static ls_status check_slots(const ls_trainer *t, const ls_checkpoint *c)
+{
+    for (int s = 0; s < t->optimizer->ops->n_slots; s++)
+        for (int i = 0; i < ls_network_n_tensors(t->network); i++) {
+            char name[128];
+            const ls_stored_tensor *stored;
+            slot_name(t, s, i, name);
+            LS_TRY(find_stored(c, name, tensor_at(t, i), &stored));
+        }
+    return LS_OK;
+}
+
+static ls_status check_identity(const ls_trainer *t, const ls_checkpoint *c)
+{
+    const char *text = ls_safetensors_metadata(c->file, "config"),
+               *data = ls_safetensors_metadata(c->file, "data_hash");
+    char hash[LS_HASH_DIGITS + 1];
+    ls_config *stored;
+    LS_TRY(ls_config_parse(text, strlen(text), c->path, "", NULL, 0, &stored));
+    const ls_status status = ls_config_check_resume(t->config, stored, ls_schedule_needs_length(t->schedule));
+    ls_config_destroy(&stored);
+    LS_TRY(status);
+    ls_hash_text(t->data->hash, hash);
+    LS_REQUIRE(data != NULL && strcmp(data, hash) == 0, LS_EDATA,
+               "the training data differ from those of %s (hash %s here, %s there)", c->path, hash,
+               data ? data : "none");
+    LS_REQUIRE(c->state.iteration <= t->plan.total_iterations, LS_EUSAGE,
+               "%s has %" PRId64 " iterations, the run ends after %" PRId64 "; raise train.epochs or max_iterations",
+               c->path, c->state.iteration, t->plan.total_iterations);
+    return LS_OK;
+}
+
+static ls_status open_stored(ls_trainer *t, ls_checkpoint **c)
+{
+    LS_TRY(ls_checkpoint_find(t->options.run_directory ? t->options.run_directory : ".", t->options.resume, c));
+    if (*c == NULL) return LS_OK;
+    LS_TRY(check_identity(t, *c));
+    LS_TRY(ls_checkpoint_load_params(*c, t->network, ls_exchange_params(t->exchange)));
+    LS_TRY(check_slots(t, *c));
+    t->state = (*c)->state;
+    return LS_OK;
+}
+
+static void initialise(ls_trainer *t)
+{
+    ls_network_init(t->network, (uint64_t)t->seed_init, t->slice_first, t->slice_n,
+                    ls_exchange_params(t->exchange) + t->slice_first);
+    ls_exchange_publish(t->exchange);
+}
+
+ls_status ls__restore(ls_trainer *t)
+{
+    ls_checkpoint *c = NULL;
+    t->state = (ls_run_state){.best_value = NAN, .best_saved = NAN, .target_reached = -1};
+    ls_status status = LS_OK;
+    if (t->options.resume != NULL && ls_job_rank(t->job) == 0) status = open_stored(t, &c);
+    status = ls_job_agree(t->job, status);
+    bool found = c != NULL;
+    ls_job_broadcast(t->job, 0, &found, sizeof found);
+    if (status == LS_OK && !found) initialise(t);
+    if (status == LS_OK && found) {
+        ls_job_broadcast(t->job, 0, &t->state, sizeof t->state);
+        ls_exchange_publish_root(t->exchange);
+        deal_slots(t, c);
+        t->saved_at = t->state.iteration;
+    }
+    ls_checkpoint_close(&c);
+    return status;
+}

@@ -1,0 +1,317 @@
+#include "lockstep/trainer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/option.h"
+#include "train/trainer_internal.h"
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The samples' own shape is the network's input. */
+static ls_shape input_shape(const ls_dataset_info *info)
+{
+    ls_shape shape = {.n_dim = info->n_dim};
+    for (int i = 0; i < info->n_dim; i++) shape.dim[i] = info->dim[i];
+    return shape;
+}
+
+static ls_status create_model(ls_trainer *t)
+{
+    const ls_shape in = input_shape(&t->data->set[LS_TRAIN].info);
+    LS_TRY(ls_plan_create(t->config, t->data->set[LS_TRAIN].info.n_samples, &t->plan));
+    LS_TRY(ls_network_create(t->config->model, &in, &t->network));
+    LS_REQUIRE(ls_network_n_params(t->network) > 0, LS_EUSAGE, "'model' has no parameters to train; add a dense layer");
+    LS_TRY(ls_loss_create(t->config->loss, &t->loss));
+    LS_TRY(ls_optimizer_create(t->config->optimizer, &t->optimizer));
+    LS_TRY(ls_schedule_create(t->config->schedule, t->optimizer->common.lr, t->plan.iterations_per_epoch,
+                              t->plan.total_iterations, &t->schedule));
+    LS_TRY(ls_watch_create(t->config, t->data->present, t->loss->ops->classifies, &t->watch));
+    for (int i = 0; i < LS_N_SETS; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "data.%s", ls__set_names[i]);
+        if (t->data->present[i]) LS_TRY(ls_data_check(t->loss, ls_network_output(t->network), &t->data->set[i], what));
+    }
+    return LS_OK;
+}
+
+static ls_status create_exchange(ls_trainer *t)
+{
+    const int n = ls_network_n_tensors(t->network);
+    ls_span *spans = ls_calloc((size_t)n, sizeof *spans);
+    LS_TRY(ls_job_agree(t->job, spans ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
+    for (int i = 0; i < n; i++)
+        spans[i] = (ls_span){ls_network_tensor(t->network, i)->first, ls_network_tensor(t->network, i)->n};
+    const ls_status status =
+        ls_exchange_create(t->job, spans, n, ls_network_n_floats(t->network), (int)t->plan.n_shards, &t->exchange);
+    ls_free(spans);
+    return status;
+}
+
+/* Rows of evaluation chunks, and of the largest group of micro-batches that the memory limit allows. */
+static void size_groups(ls_trainer *t, int64_t *chunk, int64_t *executor_rows)
+{
+    const int64_t row_bytes = ls_network_row_floats(t->network) * (int64_t)sizeof(float);
+    const int64_t fits = t->config->runtime.memory_limit * 1000000 / row_bytes;
+    int64_t largest = 1;
+    for (int i = LS_VALIDATION; i < LS_N_SETS; i++)
+        if (t->data->present[i]) largest = larger(largest, t->data->set[i].info.n_samples);
+    *chunk = smaller(t->config->eval.batch, largest);
+    t->group_rows = larger(smaller(ls_plan_max_rows(&t->plan, ls_job_size(t->job)), fits),
+                           smaller(t->plan.micro_batch_size, ls_plan_max_rows(&t->plan, 1)));
+    *executor_rows = larger(t->group_rows, *chunk);
+}
+
+static ls_status create_buffers(ls_trainer *t)
+{
+    int64_t chunk, rows;
+    size_groups(t, &chunk, &rows);
+    LS_TRY(ls_executor_create(t->network, rows, &t->executor));
+    LS_TRY(ls_scorer_create(t->job, t->network, t->executor, t->loss, t->data->normalizer, chunk, &t->scorer));
+    ls_exchange_slice(t->exchange, &t->slice_first, &t->slice_n);
+    const int n_shards = ls_exchange_n_shards(t->exchange);
+    t->runs = ls_calloc((size_t)ls_plan_max_runs(&t->plan, ls_job_size(t->job)), sizeof *t->runs);
+    t->gradients = ls_calloc((size_t)n_shards, sizeof *t->gradients);
+    t->ids = ls_calloc((size_t)t->group_rows, sizeof *t->ids);
+    t->labels = ls_calloc((size_t)t->group_rows, sizeof *t->labels);
+    t->targets = ls_calloc((size_t)(t->group_rows * t->data->set[LS_TRAIN].info.n_targets), sizeof *t->targets);
+    bool ok = t->runs && t->gradients && t->ids && t->labels && t->targets;
+    for (int s = 0; s < t->optimizer->ops->n_slots; s++)
+        ok = (t->slots[s] = ls_calloc((size_t)t->slice_n, sizeof(float))) != NULL && ok;
+    LS_REQUIRE(ok, LS_ENOMEM, "out of memory for the optimizer or a batch");
+    for (int s = 0; s < n_shards; s++)
+        t->gradients[s] = ls_exchange_gradient(t->exchange, ls_exchange_first_shard(t->exchange) + s);
+    return LS_OK;
+}
+
+static int64_t seed_or(int64_t given, int64_t seed)
+{
+    return given != LS_AUTO ? given : seed;
+}
+
+static void set_seeds(ls_trainer *t)
+{
+    const int64_t seed = t->config->train.seed;
+    t->seed_init = seed_or(t->config->train.seeds.init, seed);
+    t->seed_dropout = seed_or(t->config->train.seeds.dropout, seed);
+    t->sampler = (ls_sampler){.n_samples = t->plan.n_samples,
+                              .seed = (uint64_t)seed_or(t->config->train.seeds.order, seed),
+                              .shuffle = t->config->data.shuffle};
+}
+
+static ls_status open_metrics(ls_trainer *t)
+{
+    ls_status status = LS_OK;
+    if (ls_job_rank(t->job) == 0 && t->options.run_directory != NULL)
+        status = ls_metrics_open(t->options.run_directory, t->options.resume != NULL, t->state.iteration, &t->metrics);
+    LS_TRY(ls_job_agree(t->job, status));
+    ls__metrics_start(t);
+    return ls_job_agree(t->job, ls_metrics_flush(t->metrics));
+}
+
+static void notice_ranks(const ls_trainer *t)
+{
+    if (ls_job_size(t->job) > t->plan.n_shards)
+        ls_notice("%d ranks, but %" PRId64 " shards: %" PRId64
+                  " ranks compute no gradient (they own parameters and evaluate); set batch.shards to use them",
+                  ls_job_size(t->job), t->plan.n_shards, ls_job_size(t->job) - t->plan.n_shards);
+}
+
+static ls_status create(ls_trainer *t)
+{
+    t->evaluated_at = t->saved_at = -1;
+    LS_TRY(ls_job_agree(t->job, create_model(t)));
+    LS_TRY(create_exchange(t));
+    LS_TRY(ls_job_agree(t->job, create_buffers(t)));
+    set_seeds(t);
+    LS_TRY(ls__restore(t));
+    notice_ranks(t);
+    ls__progress_start(t);
+    return open_metrics(t);
+}
+
+ls_status ls_trainer_create(const ls_job *job, const ls_config *config, const struct ls_data *data,
+                            const ls_trainer_options *options, ls_trainer **out)
+{
+    *out = NULL;
+    ls_trainer *t = ls_calloc(1, sizeof *t);
+    LS_TRY(ls_job_agree(job, t ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
+    t->job = job;
+    t->config = config;
+    t->data = data;
+    t->options = *options;
+    t->start_s = ls_clock_s();
+    const ls_status status = create(t);
+    if (status != LS_OK) ls_trainer_destroy(&t);
+    *out = t;
+    return status;
+}
+
+void ls_trainer_destroy(ls_trainer **trainer)
+{
+    if (trainer == NULL || *trainer == NULL) return;
+    ls_trainer *t = *trainer;
+    ls_metrics_close(&t->metrics);
+    for (int s = 0; s < LS_OPTIMIZER_MAX_SLOTS; s++) ls_free(t->slots[s]);
+    ls_free(t->runs);
+    ls_free(t->gradients);
+    ls_free(t->ids);
+    ls_free(t->labels);
+    ls_free(t->targets);
+    ls_scorer_destroy(&t->scorer);
+    ls_executor_destroy(&t->executor);
+    ls_exchange_destroy(&t->exchange);
+    ls_schedule_destroy(&t->schedule);
+    ls_optimizer_destroy(&t->optimizer);
+    ls_loss_destroy(&t->loss);
+    ls_network_destroy(&t->network);
+    ls_free(t);
+    *trainer = NULL;
+}
+
+static bool is_done(const ls_trainer *t, ls_stop_reason *reason)
+{
+    const int64_t patience = t->config->target.patience;
+    *reason = t->state.target_reached >= 0                             ? LS_STOP_TARGET
+              : patience > 0 && t->state.stale_evaluations >= patience ? LS_STOP_PATIENCE
+              : t->state.iteration >= t->plan.total_iterations         ? LS_STOP_LENGTH
+                                                                       : LS_STOP_TIME;
+    return *reason != LS_STOP_TIME || t->time_is_up;
+}
+
+/* A periodic save that fails is told and tried again at the next interval; nothing older is lost. */
+static void save_or_warn(ls_trainer *t)
+{
+    if (ls__save(t, NULL) == LS_OK) return;
+    ls__progress_clear(t);
+    ls_warn("%s; training goes on, the next checkpoint is tried in time", ls_status_message());
+    ls_metrics_begin(t->metrics, "warning");
+    ls_metrics_int(t->metrics, "iteration", t->state.iteration);
+    ls_metrics_text(t->metrics, "text", ls_status_message());
+    ls_metrics_end(t->metrics);
+}
+
+ls_status ls_trainer_step(ls_trainer *t)
+{
+    return ls__iterate(t);
+}
+
+static ls_status train(ls_trainer *t, ls_stop_reason *reason)
+{
+    const bool saves = t->options.run_directory != NULL;
+    if (saves && t->config->checkpoint.initial && t->state.iteration == 0) LS_TRY(ls__save(t, NULL));
+    while (!is_done(t, reason)) {
+        LS_TRY(ls__iterate(t));
+        ls__metrics_train(t);
+        ls__progress_iteration(t);
+        if (ls_plan_eval_due(&t->plan, t->config, t->state.iteration)) LS_TRY(ls__evaluate(t, false));
+        const bool last = t->state.iteration == t->plan.total_iterations;
+        if (saves && !last && ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration)) save_or_warn(t);
+        if (ls_job_rank(t->job) == 0 && t->metrics != NULL) t->output_status = ls_metrics_status(t->metrics);
+    }
+    ls__progress_clear(t);
+    return LS_OK;
+}
+
+uint64_t ls_trainer_params_hash(const ls_trainer *t)
+{
+    ls_hash *hash;
+    if (ls_hash_create(&hash) != LS_OK) return 0;
+    for (int i = 0; i < ls_network_n_tensors(t->network); i++) {
+        const ls_tensor *tensor = ls_network_tensor(t->network, i);
+        ls_hash_add(hash, ls_exchange_params(t->exchange) + tensor->first, (size_t)tensor->n * sizeof(float));
+    }
+    const uint64_t value = ls_hash_value(hash);
+    ls_hash_destroy(&hash);
+    return value;
+}
+
+ls_phase_times ls_trainer_times(const ls_trainer *t)
+{
+    ls_phase_times times = t->times;
+    const ls_exchange_times exchange = ls_exchange_get_times(t->exchange);
+    times.wait = exchange.wait;
+    times.network = exchange.network;
+    times.tiles = exchange.tiles;
+    return times;
+}
+
+static void fill_result(ls_trainer *t, double start_s, ls_training_result *result)
+{
+    result->iteration = t->state.iteration;
+    result->samples = t->samples;
+    result->loss = t->mean_loss;
+    result->validation = t->evaluation[LS_VALIDATION];
+    result->test = t->evaluation[LS_TEST];
+    result->times = ls_trainer_times(t);
+    result->times.total = ls_clock_s() - start_s;
+    result->params_hash = ls_trainer_params_hash(t);
+}
+
+/* The last evaluation covers every set; the last checkpoint is always written. */
+static ls_status finish(ls_trainer *t)
+{
+    LS_TRY(ls__evaluate(t, true));
+    if (t->options.run_directory == NULL || t->saved_at == t->state.iteration) return LS_OK;
+    return ls__save(t, NULL);
+}
+
+ls_status ls_trainer_evaluate(ls_trainer *t, ls_training_result *result)
+{
+    const double start = ls_clock_s();
+    LS_TRY(ls__evaluate(t, true));
+    fill_result(t, start, result);
+    return LS_OK;
+}
+
+static const char *reason_text(ls_status status, ls_stop_reason reason)
+{
+    static const char *const reasons[] = {"length", "target", "patience", "time"};
+    return status == LS_OK ? reasons[reason] : ls_status_name(status);
+}
+
+ls_status ls_trainer_run(ls_trainer *t, ls_training_result *result)
+{
+    const double start = ls_clock_s();
+    *result = (ls_training_result){.first_iteration = t->state.iteration};
+    ls_status status = train(t, &result->reason);
+    if (status == LS_OK) status = finish(t);
+    fill_result(t, start, result);
+    ls__metrics_finish(t, result, reason_text(status, result->reason));
+    const ls_status flushed = ls_job_agree(t->job, ls_metrics_flush(t->metrics));
+    if (status == LS_OK) status = flushed;
+    const bool has_target = !isnan(t->config->target.above) || !isnan(t->config->target.below);
+    LS_REQUIRE(status != LS_OK || !has_target || t->state.target_reached >= 0, LS_ETARGET,
+               "the target was not reached: best %s %.6g after %" PRId64 " iterations", t->config->target.metric,
+               t->state.best_value, t->state.iteration);
+    return status;
+}
+
+const ls_plan *ls_trainer_plan(const ls_trainer *t)
+{
+    return &t->plan;
+}
+
+int64_t ls_trainer_n_params(const ls_trainer *t)
+{
+    return ls_network_n_params(t->network);
+}
+
+double ls_trainer_loss(const ls_trainer *t)
+{
+    return t->mean_loss;
+}

@@ -1,0 +1,89 @@
+/** What the files of the trainer share. */
+#ifndef LOCKSTEP_TRAIN_TRAINER_INTERNAL_H
+#define LOCKSTEP_TRAIN_TRAINER_INTERNAL_H
+
+#include "lockstep/exchange.h"
+#include "lockstep/loss.h"
+#include "lockstep/metrics.h"
+#include "lockstep/network.h"
+#include "lockstep/optimizer.h"
+#include "lockstep/sampler.h"
+#include "lockstep/schedule.h"
+#include "lockstep/trainer.h"
+#include "train/data.h"
+#include "train/scorer.h"
+#include "train/watch.h"
+
+typedef struct ls_progress {
+    bool shown, terminal;
+    double printed_s;
+} ls_progress;
+
+struct ls_trainer {
+    const ls_job *job;
+    const ls_config *config;
+    const ls_data *data;
+    ls_trainer_options options;
+    ls_plan plan;
+    ls_network *network;
+    ls_loss *loss;
+    ls_optimizer *optimizer;
+    ls_schedule *schedule;
+    ls_exchange *exchange;
+    ls_executor *executor;
+    ls_scorer *scorer;
+    ls_sampler sampler;
+    int64_t seed_init, seed_dropout;
+
+    int64_t group_rows;                   /* rows that fit the executor */
+    ls_run *runs;                         /* [ls_plan_max_runs] */
+    float **gradients;                    /* [this rank's shards] */
+    int64_t *ids;                         /* [group_rows] */
+    int32_t *labels;                      /* [group_rows] */
+    float *targets;                       /* [group_rows, n_targets] */
+    float *slots[LS_OPTIMIZER_MAX_SLOTS]; /* of this rank's slice */
+    int64_t slice_first, slice_n;
+
+    ls_run_state state;
+    ls_watch watch;
+    double lr, mean_loss, accuracy, gradient_norm; /* of the last iteration; the norm of the last line */
+    float divisor;                                 /* samples of the batch at hand */
+    bool want_norm, time_is_up;
+    double start_s, iteration_s;
+    ls_phase_times times;
+    int64_t samples;
+
+    ls_metrics *metrics; /* rank 0 */
+    ls_progress progress;
+    ls_status output_status; /* rank 0: a metrics line could not be written */
+    ls_evaluation evaluation[LS_N_SETS];
+    int64_t evaluated_at; /* iteration of the last evaluation; -1: none */
+    int64_t saved_at;     /* iteration of the last checkpoint; -1: none */
+};
+
+/** Computes, exchanges and updates; advances state.iteration.  Collective. */
+ls_status ls__iterate(ls_trainer *trainer);
+
+/** Evaluates the held-out sets that are due (`all`: every one), and writes their lines.  Collective. */
+ls_status ls__evaluate(ls_trainer *trainer, bool all);
+
+/** Writes a checkpoint under `name` (NULL: the numbered one, with `latest` and pruning).  The same status everywhere.
+ *  Collective. */
+ls_status ls__save(ls_trainer *trainer, const char *name);
+
+/** Start values, or those of the checkpoint that options.resume names.  Collective. */
+ls_status ls__restore(ls_trainer *trainer);
+
+/** Lines for people; rank 0 only. */
+void ls__progress_start(ls_trainer *trainer);
+void ls__progress_iteration(ls_trainer *trainer);
+void ls__progress_evaluation(ls_trainer *trainer, int which);
+void ls__progress_clear(ls_trainer *trainer);
+
+/** The start and end lines of metrics.jsonl. */
+void ls__metrics_start(ls_trainer *trainer);
+void ls__metrics_train(ls_trainer *trainer);
+void ls__metrics_evaluation(ls_trainer *trainer, int which, double seconds);
+void ls__metrics_finish(ls_trainer *trainer, const ls_training_result *result, const char *reason);
+
+#endif

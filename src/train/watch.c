@@ -1,0 +1,76 @@
+#include "train/watch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "train/data.h"
+
+static const char *const kinds[] = {"loss", "accuracy", "error"};
+
+static ls_status read_metric(const char *key, const char *name, const bool *present, bool classification,
+                             ls_metric *out)
+{
+    *out = (ls_metric){.which = -1};
+    if (name == NULL) return LS_OK;
+    for (int which = LS_VALIDATION; which <= LS_TEST; which++)
+        for (int kind = 0; kind < 3; kind++) {
+            char known[32];
+            snprintf(known, sizeof known, "%s_%s", ls__set_names[which], kinds[kind]);
+            if (strcmp(name, known) != 0) continue;
+            out->which = which;
+            out->kind = kind;
+        }
+    LS_REQUIRE(out->which >= 0, LS_EUSAGE,
+               "'%s' is '%s'; known: validation_loss, validation_accuracy, validation_error, test_loss, test_accuracy, "
+               "test_error",
+               key, name);
+    LS_REQUIRE(present[out->which], LS_EUSAGE, "'%s' is '%s', but there is no data.%s", key, name,
+               ls__set_names[out->which]);
+    LS_REQUIRE(classification || out->kind == LS_METRIC_LOSS, LS_EUSAGE, "'%s' is '%s': a regression has only a loss",
+               key, name);
+    return LS_OK;
+}
+
+ls_status ls_watch_create(const ls_config *config, const bool *present, bool classification, ls_watch *out)
+{
+    LS_TRY(read_metric("target.metric", config->target.metric, present, classification, &out->target));
+    return read_metric("checkpoint.best", config->checkpoint.best, present, classification, &out->best);
+}
+
+double ls_metric_value(const ls_metric *metric, const ls_evaluation *evaluations)
+{
+    const ls_evaluation *e = &evaluations[metric->which];
+    if (metric->kind == LS_METRIC_LOSS) return e->loss;
+    return metric->kind == LS_METRIC_ACCURACY ? e->accuracy : 1.0 - e->accuracy;
+}
+
+bool ls_metric_better(const ls_metric *metric, double value, double best)
+{
+    if (isnan(value)) return false;
+    return isnan(best) || (metric->kind == LS_METRIC_ACCURACY ? value > best : value < best);
+}
+
+static void watch_target(const ls_watch *watch, const ls_config *config, const ls_evaluation *evaluations,
+                         ls_run_state *state)
+{
+    const double value = ls_metric_value(&watch->target, evaluations);
+    if (value > config->target.above || value < config->target.below) state->target_reached = state->iteration;
+    if (ls_metric_better(&watch->target, value, state->best_value)) {
+        state->best_value = value;
+        state->stale_evaluations = 0;
+    } else {
+        state->stale_evaluations++;
+    }
+}
+
+bool ls_watch_update(const ls_watch *watch, const ls_config *config, const ls_evaluation *evaluations,
+                     ls_run_state *state)
+{
+    if (watch->target.which >= 0) watch_target(watch, config, evaluations, state);
+    if (watch->best.which < 0) return false;
+    const double value = ls_metric_value(&watch->best, evaluations);
+    if (!ls_metric_better(&watch->best, value, state->best_saved)) return false;
+    state->best_saved = value;
+    return true;
+}
