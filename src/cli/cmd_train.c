@@ -1,0 +1,152 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cli/command.h"
+#include "lockstep/checkpoint.h"
+#include "lockstep/trainer.h"
+#include "math/blas.h"
+#include "train/data.h"
+
+/* runs/<name of the configuration file without its ending> */
+static char *default_run_directory(const char *config_path)
+{
+    const char *slash = strrchr(config_path, '/'), *name = slash ? slash + 1 : config_path, *dot = strrchr(name, '.');
+    char *stem = dot != NULL && dot != name ? ls_strndup(name, (size_t)(dot - name)) : ls_strdup(name);
+    char *path = stem ? ls_path_join("runs", stem) : NULL;
+    ls_free(stem);
+    return path;
+}
+
+static bool holds_file(const char *directory, const char *name)
+{
+    struct stat info;
+    char *path = ls_path_join(directory, name);
+    const bool there = path != NULL && lstat(path, &info) == 0;
+    ls_free(path);
+    return there;
+}
+
+static void remove_file(const char *directory, const char *name)
+{
+    char *path = ls_path_join(directory, name);
+    if (path != NULL) unlink(path);
+    ls_free(path);
+}
+
+/* Rank 0 alone looks at the directory; the others hear the verdict. */
+static ls_status prepare_directory(const ls_args *args, const char *directory)
+{
+    LS_TRY(ls_make_directory(directory));
+    LS_REQUIRE(access(directory, W_OK) == 0, LS_EOUTPUT, "%s: the run directory cannot be written", directory);
+    const bool used = holds_file(directory, "metrics.jsonl") || holds_file(directory, "latest");
+    if (args->resume != NULL || !used) return LS_OK;
+    LS_REQUIRE(args->overwrite, LS_EUSAGE,
+               "%s already holds a run; continue it with --resume auto, replace it with --overwrite, or give another "
+               "--run-dir",
+               directory);
+    ls_checkpoint_prune(directory, -1);
+    remove_file(directory, "latest");
+    remove_file(directory, "best.safetensors");
+    return LS_OK;
+}
+
+static void warn_threads(const ls_job *job)
+{
+    const int threads = ls_job_host_ranks(job) * ls_blas_threads();
+    if (threads > ls_job_host_cores(job))
+        ls_warn("%d ranks x %d BLAS threads share %d cores on this host: results are the same, but slower",
+                ls_job_host_ranks(job), ls_blas_threads(), ls_job_host_cores(job));
+}
+
+static void print_plan(const ls_trainer *trainer, const ls_job *job)
+{
+    const ls_plan *p = ls_trainer_plan(trainer);
+    printf("%" PRId64 " parameters, %" PRId64 " samples; global batch %" PRId64 " = %" PRId64
+           " shards, micro-batches of %" PRId64 "; %" PRId64 " iterations an epoch, %" PRId64
+           " in all; %d ranks on %d node%s\n",
+           ls_trainer_n_params(trainer), p->n_samples, p->global_batch_size, p->n_shards, p->micro_batch_size,
+           p->iterations_per_epoch, p->total_iterations, ls_job_size(job), ls_job_n_nodes(job),
+           ls_job_n_nodes(job) == 1 ? "" : "s");
+    fflush(stdout);
+}
+
+static void print_evaluation(const char *name, const ls_evaluation *e)
+{
+    if (!e->present) return;
+    printf("  %-12s loss %.4f", name, e->loss);
+    if (!isnan(e->accuracy)) printf(", accuracy %.4f", e->accuracy);
+    printf(" on %" PRId64 " samples\n", e->n);
+}
+
+static void print_summary(const ls_training_result *r, const char *directory)
+{
+    static const char *const reasons[] = {"the run is complete", "the target is reached",
+                                          "no better metric for target.patience evaluations",
+                                          "train.max_time_s is over"};
+    char hash[LS_HASH_DIGITS + 1];
+    const double training = r->times.total - r->times.evaluation - r->times.saving;
+    ls_hash_text(r->params_hash, hash);
+    printf("done: %s\n  %-12s %" PRId64 " (%" PRId64 " in this run)\n", reasons[r->reason], "iterations", r->iteration,
+           r->iteration - r->first_iteration);
+    print_evaluation("validation", &r->validation);
+    print_evaluation("test", &r->test);
+    if (r->samples > 0)
+        printf("  %-12s %.0f samples/s, %.1f s in all (%.1f s evaluation, %.1f s saving)\n", "speed",
+               (double)r->samples / training, r->times.total, r->times.evaluation, r->times.saving);
+    printf("  %-12s %s\n  %-12s %s/ckpt-%08" PRId64 ".safetensors\n", "hash", hash, "checkpoint", directory,
+           r->iteration);
+    fflush(stdout);
+}
+
+static ls_status run_trainer(const ls_args *args, const ls_job *job, const ls_config *config, const ls_data *data,
+                             const char *directory)
+{
+    const bool talks = ls_job_rank(job) == 0 && !args->quiet;
+    const ls_trainer_options options = {
+        .run_directory = directory, .resume = args->resume, .show_progress = !args->quiet};
+    ls_trainer *trainer;
+    LS_TRY(ls_trainer_create(job, config, data, &options, &trainer));
+    if (talks) print_plan(trainer, job);
+    ls_training_result result;
+    const ls_status status = ls_trainer_run(trainer, &result);
+    if (talks && (status == LS_OK || status == LS_ETARGET)) print_summary(&result, directory);
+    ls_trainer_destroy(&trainer);
+    return status;
+}
+
+static ls_status train_in(const ls_args *args, const ls_job *world, const ls_config *config, const char *directory)
+{
+    LS_TRY(ls_job_agree(world, ls_job_rank(world) == 0 ? prepare_directory(args, directory) : LS_OK));
+    ls_job *job;
+    LS_TRY(ls_job_split(world, 0, (int)config->runtime.ranks_per_node, &job));
+    ls_data *data = NULL;
+    warn_threads(job);
+    ls_status status = ls_trainer_check_ranks(job);
+    if (status == LS_OK) status = ls_data_load(job, config, args->data_dir, &data);
+    if (status == LS_OK) status = run_trainer(args, job, config, data, directory);
+    ls_data_destroy(&data);
+    ls_job_destroy(&job);
+    return status;
+}
+
+ls_status ls__cmd_train(const ls_args *args, const ls_job *world)
+{
+    ls_config *config;
+    LS_TRY(ls__read_config(args, world, &config));
+    ls_blas_set_threads((int)config->runtime.blas_threads);
+    char *directory = args->run_dir ? ls_strdup(args->run_dir) : default_run_directory(args->positional[0]);
+    ls_status status =
+        ls_job_agree(world, directory ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory"));
+    if (status == LS_OK) status = train_in(args, world, config, directory);
+    ls_free(directory);
+    ls_config_destroy(&config);
+    return status;
+}

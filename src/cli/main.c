@@ -1,0 +1,115 @@
+/* The program: finds the command, starts MPI for those that need it, prints failures once, ends with the documented
+ * exit code. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cli/command.h"
+
+/* OpenBLAS starts its threads before main, one per core, in every rank: with the variable unset, set it and begin anew.
+ * runtime.blas_threads raises the number later. */
+static void restart_with_one_blas_thread(char **argv)
+{
+    if (getenv("OPENBLAS_NUM_THREADS") != NULL) return;
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    execv("/proc/self/exe", argv);
+}
+
+static const ls_command *find_command(const char *name)
+{
+    for (const ls_command *c = ls__commands; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0) return c;
+    return NULL;
+}
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, "lockstep: synchronous data-parallel training of neural networks on CPUs\n\n"
+                "usage: [mpirun -np P] lockstep COMMAND ...\n\n");
+    for (const ls_command *c = ls__commands; c->name != NULL; c++) fprintf(to, "  %-8s %s\n", c->name, c->summary);
+    fprintf(to, "\n'lockstep COMMAND --help' tells more.\n\nexit codes:\n");
+    for (int s = 0; s < LS_STATUS_COUNT; s++)
+        fprintf(to, "  %2d  %s\n", ls_status_exit_code((ls_status)s), ls_status_meaning((ls_status)s));
+}
+
+static void print_help(const ls_command *c)
+{
+    printf("usage: lockstep %s %s\n%s\n\nexample: %s\n\n", c->name, c->usage, c->summary, c->example);
+    ls_args_print(c->bit);
+}
+
+static int report(ls_status status, bool speaks)
+{
+    const int code = ls_status_exit_code(status);
+    if (status == LS_OK || !speaks) return code;
+    fprintf(stderr, "lockstep: error: %s", ls_status_message());
+    if (status == LS_EINTERNAL) fprintf(stderr, " (at %s; please report this)", ls_status_where());
+    fprintf(stderr, "\n");
+    return code;
+}
+
+/* Tasks that the launcher says it started; 1 when it says nothing. */
+static int launcher_tasks(const char **variable)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "PMI_SIZE",
+                                        "SLURM_STEP_NUM_TASKS"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = getenv(names[i]);
+        if (value == NULL) continue;
+        *variable = names[i];
+        return atoi(value);
+    }
+    return 1;
+}
+
+/* A launcher that this MPI does not understand starts N jobs of one rank, which would overwrite each other's files. */
+static ls_status check_launcher(const ls_job *world)
+{
+    const char *variable = "";
+    const int tasks = launcher_tasks(&variable);
+    LS_REQUIRE(
+        tasks <= 1 || ls_job_size(world) > 1, LS_EUSAGE,
+        "the launcher started %d tasks (%s), but MPI sees one: each would train alone; start with mpirun, or with "
+        "'srun --mpi=pmix'",
+        tasks, variable);
+    return LS_OK;
+}
+
+static int run_with_job(const ls_command *c, const ls_args *args, int argc, char **argv)
+{
+    ls_job *world;
+    ls_status status = ls_job_start(&argc, &argv, &world);
+    if (status != LS_OK) return report(status, true);
+    const bool speaks = ls_job_rank(world) == 0;
+    ls_log_quiet(!speaks || args->quiet, !speaks);
+    status = check_launcher(world);
+    if (status == LS_OK) status = c->run(args, world);
+    const int code = report(status, speaks);
+    fflush(NULL);
+    ls_job_finish(&world);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    restart_with_one_blas_thread(argv);
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_usage(argc < 2 ? stderr : stdout);
+        return argc < 2 ? ls_status_exit_code(LS_EUSAGE) : 0;
+    }
+    const ls_command *c = find_command(argv[1]);
+    if (c == NULL) {
+        fprintf(stderr, "lockstep: error: unknown command '%s'; 'lockstep --help' lists them\n", argv[1]);
+        return ls_status_exit_code(LS_EUSAGE);
+    }
+    ls_args args;
+    const ls_status status = ls_args_read(c->bit, argc - 2, argv + 2, &args);
+    if (status == LS_OK && args.help) {
+        print_help(c);
+        return 0;
+    }
+    if (status == LS_OK && c->needs_job) return run_with_job(c, &args, argc, argv);
+    return report(status == LS_OK ? c->run(&args, NULL) : status, true);
+}
