@@ -19,13 +19,22 @@ void ls_vec_add_rows(int64_t n, int64_t k, const float *restrict bias, float *re
         for (int64_t i = 0; i < k; i++) y[r * k + i] += bias[i];
 }
 
+/* Columns are summed in strips that stay in registers. */
 LS_MULTIVERSION
 void ls_vec_column_sums(int64_t n, int64_t k, const float *restrict x, float beta, float *restrict out)
 {
-    if (beta == 0.0f)
-        for (int64_t i = 0; i < k; i++) out[i] = 0.0f;
-    for (int64_t r = 0; r < n; r++)
-        for (int64_t i = 0; i < k; i++) out[i] += x[r * k + i];
+    enum { STRIP = 64 };
+    for (int64_t first = 0; first < k; first += STRIP) {
+        const int width = k - first < STRIP ? (int)(k - first) : STRIP;
+        float sum[STRIP] = {0};
+        if (width == STRIP)
+            for (int64_t r = 0; r < n; r++)
+                for (int i = 0; i < STRIP; i++) sum[i] += x[r * k + first + i];
+        else
+            for (int64_t r = 0; r < n; r++)
+                for (int i = 0; i < width; i++) sum[i] += x[r * k + first + i];
+        for (int i = 0; i < width; i++) out[first + i] = beta == 0.0f ? sum[i] : out[first + i] + sum[i];
+    }
 }
 
 LS_MULTIVERSION
