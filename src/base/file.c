@@ -15,28 +15,39 @@ struct ls_file_writer {
     bool opened, committed;
 };
 
+/* Reads into data until it is full or the file ends. */
+static ls_status fill(int fd, const char *path, char *data, size_t capacity, size_t *n)
+{
+    while (*n < capacity) {
+        const ssize_t got = read(fd, data + *n, capacity - *n);
+        if (got < 0 && errno == EINTR) continue;
+        LS_REQUIRE(got >= 0, LS_EUSAGE, "%s: %s", path, strerror(errno));
+        if (got == 0) break;
+        *n += (size_t)got;
+    }
+    return LS_OK;
+}
+
+/* A regular file has its size; a pipe is read in growing steps until it ends. */
 static ls_status read_open(int fd, const char *path, size_t max_bytes, char **out, size_t *n_bytes)
 {
     struct stat info;
     LS_REQUIRE(fstat(fd, &info) == 0 && !S_ISDIR(info.st_mode), LS_EUSAGE, "%s: not a readable file", path);
-    size_t capacity = S_ISREG(info.st_mode) ? (size_t)info.st_size : 1 << 16, n = 0;
-    LS_REQUIRE(capacity <= max_bytes, LS_EUSAGE, "%s: %zu bytes, at most %zu are expected here", path, capacity,
-               max_bytes);
-    char *data = ls_calloc(capacity + 1, 1);
-    LS_REQUIRE(data != NULL, LS_ENOMEM, "%s: out of memory for %zu bytes", path, capacity);
-    while (n < capacity) {
-        const ssize_t got = read(fd, data + n, capacity - n);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            ls_free(data);
-            LS_FAIL(LS_EUSAGE, "%s: %s", path, strerror(errno));
-        }
-        if (got == 0) break;
-        n += (size_t)got;
+    const bool regular = S_ISREG(info.st_mode);
+    size_t capacity = regular ? (size_t)info.st_size : 1 << 16;
+    LS_REQUIRE(!regular || capacity <= max_bytes, LS_EUSAGE, "%s: %zu bytes, at most %zu are expected here", path,
+               capacity, max_bytes);
+    *out = ls_calloc(capacity + 1, 1);
+    LS_REQUIRE(*out != NULL, LS_ENOMEM, "%s: out of memory for %zu bytes", path, capacity);
+    LS_TRY(fill(fd, path, *out, capacity, n_bytes));
+    while (!regular && *n_bytes == capacity && capacity <= max_bytes) {
+        char *grown = ls_realloc(*out, capacity + 1, 2 * capacity + 1, 1);
+        LS_REQUIRE(grown != NULL, LS_ENOMEM, "%s: out of memory for %zu bytes", path, 2 * capacity);
+        *out = grown;
+        capacity *= 2;
+        LS_TRY(fill(fd, path, *out, capacity, n_bytes));
     }
-    data[n] = 0;
-    *out = data;
-    *n_bytes = n;
+    LS_REQUIRE(*n_bytes <= max_bytes, LS_EUSAGE, "%s: more than the %zu bytes that are expected here", path, max_bytes);
     return LS_OK;
 }
 
@@ -48,6 +59,10 @@ ls_status ls_file_read(const char *path, size_t max_bytes, char **out, size_t *n
     LS_REQUIRE(fd >= 0, LS_EUSAGE, "%s: %s", path, strerror(errno));
     const ls_status status = read_open(fd, path, max_bytes, out, n_bytes);
     close(fd);
+    if (status == LS_OK) return LS_OK;
+    ls_free(*out);
+    *out = NULL;
+    *n_bytes = 0;
     return status;
 }
 
@@ -55,18 +70,19 @@ ls_status ls_make_directory(const char *path)
 {
     char *copy = ls_strdup(path);
     LS_REQUIRE(copy != NULL, LS_ENOMEM, "out of memory");
-    bool ok = true;
-    for (char *at = copy + 1; ok; at++) {
+    int cause = 0; /* of the first part that could not be made: the later ones only miss it */
+    for (char *at = copy + 1;; at++) {
         if (*at != '/' && *at != 0) continue;
         const char kept = *at;
         *at = 0;
-        ok = mkdir(copy, 0777) == 0 || errno == EEXIST || errno == EROFS || errno == EACCES;
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST && cause == 0) cause = errno;
         *at = kept;
         if (kept == 0) break;
     }
     ls_free(copy);
     struct stat info;
-    LS_REQUIRE(stat(path, &info) == 0, LS_EOUTPUT, "%s: the directory cannot be made: %s", path, strerror(errno));
+    LS_REQUIRE(stat(path, &info) == 0, LS_EOUTPUT, "%s: the directory cannot be made: %s", path,
+               strerror(cause != 0 ? cause : ENOENT));
     LS_REQUIRE(S_ISDIR(info.st_mode), LS_EOUTPUT, "%s: exists and is not a directory", path);
     return LS_OK;
 }

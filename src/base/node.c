@@ -9,18 +9,32 @@
 
 #include "base/mem.h"
 
-enum { MAX_DEPTH = 32, MAX_NODES = 100000 };
+enum { MAX_DEPTH = 32, MAX_NODES = 100000, MAX_KEYS = 1024 };
 
 typedef struct reader {
     yaml_parser_t yaml;
-    const char *source;
+    const char *bytes, *source;
+    size_t n_bytes;
     int n_nodes;
 } reader;
+
+/* Where the parser found an error.  Of a byte that is no text it knows the offset alone. */
+static yaml_mark_t problem_place(const reader *r)
+{
+    yaml_mark_t at = r->yaml.problem_mark;
+    if (r->yaml.error != YAML_READER_ERROR) return at;
+    at = (yaml_mark_t){0};
+    for (size_t i = 0; i < r->yaml.problem_offset && i < r->n_bytes; i++) {
+        at.column++;
+        if (r->bytes[i] == '\n') at.line++, at.column = 0;
+    }
+    return at;
+}
 
 static ls_status next_event(reader *r, yaml_event_t *event)
 {
     if (yaml_parser_parse(&r->yaml, event)) return LS_OK;
-    const yaml_mark_t at = r->yaml.problem_mark;
+    const yaml_mark_t at = problem_place(r);
     LS_FAIL(r->yaml.error == YAML_MEMORY_ERROR ? LS_ENOMEM : LS_EUSAGE, "%s:%zu:%zu: not valid YAML: %s", r->source,
             at.line + 1, at.column + 1, r->yaml.problem ? r->yaml.problem : "unreadable");
 }
@@ -50,11 +64,30 @@ static ls_status append(ls_node *parent, ls_node *child)
 
 static ls_status read_value(reader *r, const yaml_event_t *event, int depth, ls_node **out);
 
+static bool has_anchor(const yaml_event_t *event)
+{
+    return (event->type == YAML_SCALAR_EVENT && event->data.scalar.anchor != NULL) ||
+           (event->type == YAML_SEQUENCE_START_EVENT && event->data.sequence_start.anchor != NULL) ||
+           (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor != NULL);
+}
+
+/* What keys and values have in common. */
+static ls_status check_event(const reader *r, const yaml_event_t *event)
+{
+    const size_t line = event->start_mark.line + 1, column = event->start_mark.column + 1;
+    LS_REQUIRE(event->type != YAML_ALIAS_EVENT, LS_EUSAGE, "%s:%zu:%zu: aliases (*name) are not supported", r->source,
+               line, column);
+    LS_REQUIRE(!has_anchor(event), LS_EUSAGE, "%s:%zu:%zu: anchors (&name) are not supported; quote a text with '&'",
+               r->source, line, column);
+    LS_REQUIRE(event->type != YAML_SCALAR_EVENT ||
+                   strlen((const char *)event->data.scalar.value) == event->data.scalar.length,
+               LS_EUSAGE, "%s:%zu:%zu: a text with a zero byte", r->source, line, column);
+    return LS_OK;
+}
+
 static ls_status read_scalar(reader *r, const yaml_event_t *event, ls_node **out)
 {
     const char *bytes = (const char *)event->data.scalar.value;
-    LS_REQUIRE(strlen(bytes) == event->data.scalar.length, LS_EUSAGE, "%s:%zu:%zu: a text with a zero byte", r->source,
-               event->start_mark.line + 1, event->start_mark.column + 1);
     ls_node *node = *out = node_new(r, event, LS_NODE_SCALAR);
     LS_REQUIRE(node != NULL && (node->text = ls_strdup(bytes)) != NULL, LS_ENOMEM, "out of memory for a configuration");
     node->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
@@ -65,8 +98,10 @@ static ls_status read_scalar(reader *r, const yaml_event_t *event, ls_node **out
 static ls_status read_pair(reader *r, const yaml_event_t *event, int depth, ls_node *map)
 {
     const size_t line = event->start_mark.line + 1, column = event->start_mark.column + 1;
+    LS_TRY(check_event(r, event));
     LS_REQUIRE(event->type == YAML_SCALAR_EVENT, LS_EUSAGE, "%s:%zu:%zu: a key must be plain text", r->source, line,
                column);
+    LS_REQUIRE(map->n < MAX_KEYS, LS_EUSAGE, "%s:%zu:%zu: more than %d keys", r->source, line, column, MAX_KEYS);
     const char *key = (const char *)event->data.scalar.value;
     LS_REQUIRE(ls_node_child(map, key) == NULL, LS_EUSAGE, "%s:%zu:%zu: the key '%s' stands here twice", r->source,
                line, column, key);
@@ -112,8 +147,7 @@ static ls_status read_value(reader *r, const yaml_event_t *event, int depth, ls_
     LS_REQUIRE(depth <= MAX_DEPTH, LS_EUSAGE, "%s:%zu:%zu: nested deeper than %d", r->source, line, column, MAX_DEPTH);
     LS_REQUIRE(++r->n_nodes <= MAX_NODES, LS_EUSAGE, "%s:%zu:%zu: more than %d values", r->source, line, column,
                MAX_NODES);
-    LS_REQUIRE(event->type != YAML_ALIAS_EVENT, LS_EUSAGE, "%s:%zu:%zu: aliases (*name) are not supported", r->source,
-               line, column);
+    LS_TRY(check_event(r, event));
     if (event->type == YAML_SCALAR_EVENT) return read_scalar(r, event, out);
     *out = node_new(r, event, event->type == YAML_MAPPING_START_EVENT ? LS_NODE_MAP : LS_NODE_LIST);
     LS_REQUIRE(*out != NULL, LS_ENOMEM, "out of memory for a configuration");
@@ -143,7 +177,7 @@ ls_status ls_node_parse(const char *bytes, size_t n, const char *source, ls_node
 {
     *out = NULL;
     char *name = ls_strdup(source);
-    reader r = {.source = name};
+    reader r = {.source = name, .bytes = bytes, .n_bytes = n};
     LS_REQUIRE(name != NULL && yaml_parser_initialize(&r.yaml), LS_ENOMEM, "out of memory for a configuration");
     yaml_parser_set_input_string(&r.yaml, (const unsigned char *)bytes, n);
     ls_node *root = NULL;
@@ -189,7 +223,7 @@ static bool path_head(const char **path, char head[64])
 {
     const char *dot = strchr(*path, '.');
     const size_t n = dot ? (size_t)(dot - *path) : strlen(*path);
-    if (n == 0 || n >= 64) return false;
+    if (n == 0 || n >= 64 || (dot != NULL && dot[1] == 0)) return false;
     memcpy(head, *path, n);
     head[n] = 0;
     *path = dot ? dot + 1 : *path + n;
@@ -255,8 +289,10 @@ bool ls_node_real(const ls_node *node, double *out)
     if (!isdigit((unsigned char)text[0]) && strchr("+-.", text[0]) == NULL) return false;
     if (text[strspn(text, "+-.0123456789eE")] != 0) return false;
     char *end;
-    *out = strtod(text, &end);
-    return end != text && *end == 0 && isfinite(*out);
+    const double value = strtod(text, &end);
+    if (end == text || *end != 0 || !isfinite(value)) return false;
+    *out = value;
+    return true;
 }
 
 bool ls_node_equal(const ls_node *a, const ls_node *b)

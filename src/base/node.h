@@ -1,7 +1,8 @@
 /** A YAML document as a tree of nodes, each knowing where it was written.
  *
- * Read by libyaml; refused: duplicate keys, aliases and anchors, nesting deeper than 32, more than one document, keys
- * that are not plain text.  Not collective.  Errors are LS_EUSAGE and begin with "file:line:column: ". */
+ * Read by libyaml; refused: duplicate keys, aliases and anchors, nesting deeper than 32, more than 100000 values or
+ * 1024 keys of a map, more than one document, keys that are not plain text.  Not collective.  Errors are LS_EUSAGE and
+ * begin with "file:line:column: ". */
 #ifndef LOCKSTEP_BASE_NODE_H
 #define LOCKSTEP_BASE_NODE_H
 
@@ -43,7 +44,7 @@ ls_status ls_node_put(ls_node *root, const char *path, const char *yaml, const c
 /** True for a scalar that is empty, ~ or null, not quoted. */
 bool ls_node_is_null(const ls_node *node);
 
-/** A scalar as number; false when it is quoted or not a finite number. */
+/** A scalar as number; false when it is quoted or not a finite number, and *out is left alone. */
 bool ls_node_real(const ls_node *node, double *out);
 
 /** Same shape and same values: numbers compare as numbers, maps by key. */

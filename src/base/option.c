@@ -81,8 +81,12 @@ static ls_status check_keys(const ls_option *table, const ls_node *map, const ch
         const ls_node *child = map->child[i];
         char path[256];
         snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] ? "." : "", child->key);
-        if (ls_option_find(table, path) != NULL) continue;
-        if (!is_section(table, path)) return unknown_key(table, child, path, what);
+        const bool known = ls_option_find(table, path) != NULL;
+        if (!known && !is_section(table, path)) return unknown_key(table, child, path, what);
+        LS_REQUIRE(strchr(child->key, '.') == NULL, LS_EUSAGE,
+                   "%s: '%s' with its dots is for --set; here write '%.*s:' and the rest indented below it", AT(child),
+                   child->key, (int)strcspn(child->key, "."), child->key);
+        if (known) continue;
         LS_REQUIRE(child->kind == LS_NODE_MAP, LS_EUSAGE, "%s: '%s' holds keys of its own, as in '%s: {...}'",
                    AT(child), path, path);
         LS_TRY(check_keys(table, child, path, what));

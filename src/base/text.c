@@ -44,16 +44,43 @@ void ls_text_printf(ls_text *text, const char *format, ...)
     va_end(again);
 }
 
+/* Bytes of the UTF-8 character at `at` and its code; 0 when it is none (overlong, a surrogate, cut, beyond 10FFFF). */
+static int utf8_at(const unsigned char *at, unsigned *code)
+{
+    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const int n = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4 : 0;
+    *code = n == 1 ? at[0] : at[0] & (0x7Fu >> n);
+    for (int i = 1; i < n; i++) {
+        if (at[i] >> 6 != 2) return 0;
+        *code = *code << 6 | (at[i] & 0x3Fu);
+    }
+    if (n == 0 || *code < least[n] || *code > 0x10FFFF || *code >> 11 == 0x1B) return 0;
+    return n;
+}
+
+/* YAML takes the character as it stands in quotes, neither refusing nor folding it. */
+static bool is_plain(unsigned code)
+{
+    if (code < 0xA0) return code >= 0x20 && code < 0x7F && code != '"' && code != '\\';
+    return code != 0x2028 && code != 0x2029 && code != 0xFEFF && code != 0xFFFE && code != 0xFFFF;
+}
+
 void ls_text_json_string(ls_text *text, const char *value)
 {
+    const unsigned char *at = (const unsigned char *)value;
     ls_text_add(text, "\"", 1);
-    for (const char *at = value; *at != 0; at++) {
-        if (*at == '"' || *at == '\\')
-            ls_text_printf(text, "\\%c", *at);
-        else if ((unsigned char)*at < 0x20)
-            ls_text_printf(text, "\\u%04x", (unsigned)*at);
+    while (*at != 0) {
+        unsigned code;
+        const int n = utf8_at(at, &code);
+        if (n == 0)
+            ls_text_printf(text, "\\ufffd");
+        else if (is_plain(code))
+            ls_text_add(text, (const char *)at, (size_t)n);
+        else if (code == '"' || code == '\\')
+            ls_text_printf(text, "\\%c", (char)code);
         else
-            ls_text_add(text, at, 1);
+            ls_text_printf(text, "\\u%04x", code);
+        at += n > 0 ? n : 1;
     }
     ls_text_add(text, "\"", 1);
 }

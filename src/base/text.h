@@ -17,7 +17,9 @@ typedef struct ls_text {
 
 void ls_text_add(ls_text *text, const char *bytes, size_t n);
 void ls_text_printf(ls_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/** A JSON string with its quotes and escapes. */
+/** A JSON string with its quotes and escapes, which YAML reads as the same text; bytes that are not UTF-8 become
+ * U+FFFD.
+ */
 void ls_text_json_string(ls_text *text, const char *value);
 /** The shortest JSON number that reads back as the same double; null when not finite. */
 void ls_text_json_real(ls_text *text, double value);
