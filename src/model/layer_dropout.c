@@ -43,6 +43,10 @@ static void mask_row(const ls_layer *l, const ls_pass *pass, int64_t row, const 
 
 static void mask_rows(const ls_layer *l, const ls_pass *pass, const float *in, float *out)
 {
+    if (!pass->training) {
+        if (out != in) memcpy(out, in, (size_t)(pass->n_rows * l->n_out) * sizeof *out);
+        return;
+    }
     for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++)
         for (int64_t r = 0; r < run->n; r++) {
             const int64_t at = (run->first + r) * l->n_out;
@@ -52,10 +56,7 @@ static void mask_rows(const ls_layer *l, const ls_pass *pass, const float *in, f
 
 static void dropout_forward(const ls_layer *l, const ls_pass *pass, const float *x, float *y)
 {
-    if (pass->training)
-        mask_rows(l, pass, x, y);
-    else if (y != x)
-        memcpy(y, x, (size_t)(pass->n_rows * l->n_out) * sizeof *y);
+    mask_rows(l, pass, x, y);
 }
 
 static void dropout_backward(const ls_layer *l, const ls_pass *pass, const float *x, const float *y, const float *dy,

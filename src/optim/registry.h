@@ -1,4 +1,4 @@
-/** The registered optimizers and schedules. */
+/** The registered optimizers and schedules, and what schedules share. */
 #ifndef LOCKSTEP_OPTIM_REGISTRY_H
 #define LOCKSTEP_OPTIM_REGISTRY_H
 
@@ -16,5 +16,8 @@
 /** All of them, in list order; NULL-terminated. */
 extern const ls_optimizer_ops *const ls__optimizers[];
 extern const ls_schedule_ops *const ls__schedules[];
+
+/** Units of a schedule's options in iterations.  0.07 epochs of 100 iterations are 7, though the product is not. */
+double ls__schedule_iterations(const ls_schedule *schedule, double n_units);
 
 #endif

@@ -32,6 +32,12 @@ static const ls_option common_table[] = {{.key = "name",
                                           .help = "unit of warmup and of the schedule's own times"},
                                          {0}};
 
+double ls__schedule_iterations(const ls_schedule *schedule, double n_units)
+{
+    const double product = n_units * schedule->per_unit, whole = nearbyint(product);
+    return fabs(product - whole) < 1e-12 * whole ? whole : product;
+}
+
 static ls_status find(const ls_node *spec, const ls_schedule_ops **out)
 {
     const ls_node *entry = ls_node_child(spec, "name");
@@ -55,7 +61,7 @@ static ls_status build(ls_schedule *schedule, ls_node *spec, int64_t per_epoch)
     LS_TRY(ls_options_read_two(common_table, &common, schedule->ops->options ? schedule->ops->options : none,
                                schedule->options, spec, "schedule"));
     schedule->per_unit = common.unit == 1 ? (double)per_epoch : 1.0;
-    schedule->warmup = (int64_t)ceil(common.warmup * schedule->per_unit);
+    schedule->warmup = (int64_t)fmin(ceil(ls__schedule_iterations(schedule, common.warmup)), LS_OPTION_MAX);
     return LS_OK;
 }
 

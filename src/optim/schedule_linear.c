@@ -22,7 +22,7 @@ const ls_option ls__decay_table[] = {
 double ls__decay_progress(const ls_schedule *schedule, double t, double length)
 {
     const ls_decay_options *o = schedule->options;
-    const double duration = isnan(o->duration) ? length : o->duration * schedule->per_unit;
+    const double duration = isnan(o->duration) ? length : ls__schedule_iterations(schedule, o->duration);
     return t < duration ? t / duration : 1.0;
 }
 
