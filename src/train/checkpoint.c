@@ -1,6 +1,7 @@
 #include "lockstep/checkpoint.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,14 +15,15 @@
 #include "base/mem.h"
 #include "train/safetensors.h"
 
-/* A metadata number; LS_ECHECKPOINT when it is missing or malformed. */
-static ls_status read_int(const ls_checkpoint *c, const char *key, int64_t *out)
+/* A metadata number, at least `least`; LS_ECHECKPOINT when it is missing or malformed. */
+static ls_status read_int(const ls_checkpoint *c, const char *key, int64_t least, int64_t *out)
 {
     const char *text = ls_safetensors_metadata(c->file, key);
     char *end = NULL;
+    errno = 0;
     if (text != NULL) *out = strtoll(text, &end, 10);
-    LS_REQUIRE(text != NULL && end != text && *end == 0 && *out >= -1, LS_ECHECKPOINT, "%s: metadata '%s' is %s",
-               c->path, key, text ? text : "missing");
+    LS_REQUIRE(text != NULL && end != text && *end == 0 && errno == 0 && *out >= least, LS_ECHECKPOINT,
+               "%s: metadata '%s' is %s", c->path, key, text ? text : "missing");
     return LS_OK;
 }
 
@@ -43,8 +45,10 @@ static ls_status read_input(ls_checkpoint *c)
     const char *text = ls_safetensors_metadata(c->file, "input_shape");
     long long d[3] = {0};
     const int n = text ? sscanf(text, "[%lld, %lld, %lld]", &d[0], &d[1], &d[2]) : 0;
-    LS_REQUIRE((n == 1 || n == 3) && d[0] > 0 && d[n - 1] > 0, LS_ECHECKPOINT, "%s: metadata 'input_shape' is %s",
-               c->path, text ? text : "missing");
+    int64_t size = 1;
+    bool whole = n == 1 || n == 3;
+    for (int i = 0; i < n; i++) whole = whole && d[i] > 0 && ls_mul_i64(size, d[i], &size);
+    LS_REQUIRE(whole, LS_ECHECKPOINT, "%s: metadata 'input_shape' is %s", c->path, text ? text : "missing");
     c->input.n_dim = n;
     for (int i = 0; i < n; i++) c->input.dim[i] = d[i];
     return LS_OK;
@@ -56,9 +60,9 @@ static ls_status read_state(ls_checkpoint *c)
     LS_REQUIRE(version != NULL && strcmp(version, LS_CHECKPOINT_FORMAT) == 0, LS_ECHECKPOINT,
                "%s: checkpoint format %s, this program reads %s", c->path, version ? version : "unknown",
                LS_CHECKPOINT_FORMAT);
-    LS_TRY(read_int(c, "iteration", &c->state.iteration));
-    LS_TRY(read_int(c, "stale_evaluations", &c->state.stale_evaluations));
-    LS_TRY(read_int(c, "target_reached", &c->state.target_reached));
+    LS_TRY(read_int(c, "iteration", 0, &c->state.iteration));
+    LS_TRY(read_int(c, "stale_evaluations", 0, &c->state.stale_evaluations));
+    LS_TRY(read_int(c, "target_reached", -1, &c->state.target_reached));
     LS_TRY(read_real(c, "best_value", &c->state.best_value));
     LS_TRY(read_real(c, "best_saved", &c->state.best_saved));
     LS_REQUIRE(ls_safetensors_metadata(c->file, "config") != NULL, LS_ECHECKPOINT, "%s: metadata 'config' is missing",
@@ -95,13 +99,19 @@ void ls_checkpoint_close(ls_checkpoint **checkpoint)
     *checkpoint = NULL;
 }
 
-/* Iteration of a checkpoint's file name; -1 for other names. */
+static void file_name(int64_t number, char out[64])
+{
+    snprintf(out, 64, "ckpt-%08" PRId64 ".safetensors", number);
+}
+
+/* Iteration of a checkpoint's file name; -1 for names that this program does not write. */
 static int64_t number_of(const char *name)
 {
     int64_t number;
-    int end = 0;
-    if (sscanf(name, "ckpt-%" SCNd64 ".safetensors%n", &number, &end) != 1 || end == 0 || name[end] != 0) return -1;
-    return number;
+    char written[64];
+    if (sscanf(name, "ckpt-%" SCNd64, &number) != 1) return -1;
+    file_name(number, written);
+    return strcmp(name, written) == 0 ? number : -1;
 }
 
 static int compare_down(const void *a, const void *b)
@@ -128,11 +138,6 @@ static int64_t *list_numbers(const char *run_directory, int *n)
     closedir(directory);
     if (numbers != NULL) qsort(numbers, (size_t)*n, sizeof *numbers, compare_down);
     return numbers;
-}
-
-static void file_name(int64_t number, char out[64])
-{
-    snprintf(out, 64, "ckpt-%08" PRId64 ".safetensors", number);
 }
 
 /* Newest first until one is whole; damaged ones are named. */

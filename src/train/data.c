@@ -119,6 +119,14 @@ static ls_status same_shapes(const ls_data *data)
     return LS_OK;
 }
 
+/* The same on all ranks but for memory. */
+static ls_status derive(ls_data *data, const ls_config *config)
+{
+    LS_TRY(cut_validation(data, config));
+    LS_TRY(same_shapes(data));
+    return ls_normalizer_create(config->data.normalize, &data->set[LS_TRAIN].info, &data->normalizer);
+}
+
 static ls_status load(const ls_job *job, const ls_config *config, const char *data_directory, ls_data *data)
 {
     for (int i = 0; i < LS_N_SETS; i++) {
@@ -129,9 +137,7 @@ static ls_status load(const ls_job *job, const ls_config *config, const char *da
                                 &data->set[i]));
         data->present[i] = true;
     }
-    LS_TRY(cut_validation(data, config)); /* from here on the same on all ranks */
-    LS_TRY(same_shapes(data));
-    LS_TRY(ls_normalizer_create(config->data.normalize, &data->set[LS_TRAIN].info, &data->normalizer));
+    LS_TRY(ls_job_agree(job, derive(data, config)));
     if (ls_job_rank(job) == 0) data->hash = ls_dataset_hash(&data->set[LS_TRAIN]);
     ls_job_broadcast(job, 0, &data->hash, sizeof data->hash);
     return LS_OK;

@@ -57,7 +57,8 @@ static ls_status cut(ls_metrics *m, int64_t keep_iteration)
     char *data;
     size_t n;
     if (access(m->path, F_OK) != 0) return LS_OK;
-    LS_TRY(ls_file_read(m->path, SIZE_MAX / 2, &data, &n));
+    const ls_status status = ls_file_read(m->path, SIZE_MAX / 2, &data, &n);
+    if (status != LS_OK) return status == LS_EUSAGE ? LS_EOUTPUT : status;
     const size_t kept = kept_bytes(data, n, keep_iteration);
     ls_free(data);
     LS_REQUIRE(truncate(m->path, (off_t)kept) == 0, LS_EOUTPUT, "%s: cannot be written: %s", m->path, strerror(errno));

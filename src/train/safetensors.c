@@ -82,7 +82,8 @@ static ls_status read_tensor(const char *path, const ls_safetensors *file, const
     LS_TRY(read_shape(path, name, json_object_get(entry, "shape"), out));
     const int64_t begin = count_of(json_array_get(offsets, 0)), end = count_of(json_array_get(offsets, 1));
     const int64_t available = (int64_t)(file->n_bytes - file->header_bytes);
-    LS_REQUIRE(begin >= 0 && begin <= end && end <= available && end - begin == out->n * 4 && begin % 4 == 0,
+    LS_REQUIRE(json_array_size(offsets) == 2 && begin >= 0 && begin <= end && end <= available &&
+                   end - begin == out->n * 4 && begin % 4 == 0,
                LS_ECHECKPOINT,
                "%s: tensor '%s': bytes %lld to %lld do not fit its shape or the file (%lld bytes of data)", path, name,
                (long long)begin, (long long)end, (long long)available);
