@@ -46,7 +46,7 @@ int ls_job_host_ranks(const ls_job *job);
 int ls_job_host_cores(const ls_job *job);
 
 /** Makes a local result common: LS_OK when all ranks pass LS_OK, else on every rank the status and the sentence of the
- *  lowest rank that failed, whose number stands before it.  Collective. */
+ *  lowest rank that failed, whose number stands before it unless it is 0.  Collective. */
 ls_status ls_job_agree(const ls_job *job, ls_status mine);
 
 /** Copies n bytes from `root` to all.  Collective; n is the same everywhere. */

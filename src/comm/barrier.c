@@ -22,10 +22,12 @@ void ls_barrier_wait(ls_barrier *barrier, unsigned size, int spins)
         atomic_store_explicit(&barrier->generation, generation + 1, memory_order_release);
         return;
     }
-    for (int i = 0; atomic_load_explicit(&barrier->generation, memory_order_acquire) == generation; i++) {
-        if (i < spins)
+    for (int i = 0; atomic_load_explicit(&barrier->generation, memory_order_acquire) == generation;) {
+        if (i < spins) {
             relax();
-        else
+            i++; /* not while yielding: a long wait would overflow it */
+        } else {
             sched_yield();
+        }
     }
 }

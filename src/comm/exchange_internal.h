@@ -13,7 +13,6 @@ typedef struct ls_block {
     int n, tensor;
 } ls_block;
 
-/** Between nodes: what this rank sends for its node, and what its slice receives from other nodes. */
 /** A message to or from every rank: counts and firsts [size], in floats or doubles; one block of memory. */
 typedef struct ls_counts {
     int *count, *first;

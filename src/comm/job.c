@@ -41,11 +41,11 @@ static int compare_ints(const void *a, const void *b)
 }
 
 /* From the node id of every rank in the new order: where each node begins. */
-static ls_status lay_out_nodes(ls_job *job, int node_id)
+static void lay_out_nodes(ls_job *job, int node_id)
 {
     int *ids = ls_calloc((size_t)job->size, sizeof *ids);
     job->node_first = ls_calloc((size_t)job->size + 1, sizeof *job->node_first);
-    LS_REQUIRE(ids != NULL && job->node_first != NULL, LS_ENOMEM, "out of memory for a job");
+    if (ids == NULL || job->node_first == NULL) MPI_Abort(job->comm, 1); /* there is no job yet to agree on */
     MPI_Allgather(&node_id, 1, MPI_INT, ids, 1, MPI_INT, job->comm);
     qsort(ids, (size_t)job->size, sizeof *ids, compare_ints);
     job->n_nodes = 0;
@@ -55,7 +55,6 @@ static ls_status lay_out_nodes(ls_job *job, int node_id)
     }
     job->node_first[job->n_nodes] = job->size;
     ls_free(ids);
-    return LS_OK;
 }
 
 static ls_status create(MPI_Comm old, int ranks_per_node, ls_job **out)
@@ -69,7 +68,7 @@ static ls_status create(MPI_Comm old, int ranks_per_node, ls_job **out)
     MPI_Comm_split(old, 0, node_id, &job->comm); /* ranks with equal keys keep their order */
     MPI_Comm_rank(job->comm, &job->rank);
     MPI_Comm_size(job->comm, &job->size);
-    LS_TRY(lay_out_nodes(job, node_id));
+    lay_out_nodes(job, node_id);
     MPI_Comm_split(job->comm, local_rank == 0 ? 0 : MPI_UNDEFINED, job->rank, &job->leaders);
     *out = job;
     return LS_OK;

@@ -1,6 +1,7 @@
 /* How the ranks of a job talk: agreement, broadcast, gathering. */
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -17,14 +18,18 @@ ls_status ls_job_agree(const ls_job *job, ls_status mine)
     if (worst.ok) return LS_OK;
     struct {
         ls_status status;
-        char text[SENTENCE];
+        char text[SENTENCE], where[SENTENCE];
     } report = {.status = mine};
-    if (job->rank == worst.rank)
-        snprintf(report.text, sizeof report.text, "%s%s%s", ls_status_message(),
-                 ls_status_exit_code(mine) == 1 ? " at " : "", ls_status_exit_code(mine) == 1 ? ls_status_where() : "");
+    if (job->rank == worst.rank) {
+        snprintf(report.text, sizeof report.text, "%s", ls_status_message());
+        snprintf(report.where, sizeof report.where, "%s", ls_status_where());
+    }
     MPI_Bcast(&report, (int)sizeof report, MPI_BYTE, worst.rank, job->comm);
-    if (worst.rank == 0) LS_FAIL(report.status, "%s", report.text);
-    LS_FAIL(report.status, "rank %d: %s", worst.rank, report.text);
+    char prefix[32] = "", *colon = strrchr(report.where, ':');
+    if (worst.rank != 0) snprintf(prefix, sizeof prefix, "rank %d: ", worst.rank);
+    if (colon == NULL) LS_FAIL(report.status, "%s%s", prefix, report.text);
+    *colon = 0; /* recorded here as it was there: "file.c:12" */
+    return ls_status_fail(report.status, report.where, atoi(colon + 1), "%s%s", prefix, report.text);
 }
 
 void ls_job_broadcast(const ls_job *job, int root, void *bytes, size_t n)

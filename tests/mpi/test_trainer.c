@@ -1,0 +1,201 @@
+/* P2, P6: the same bits for every rank count and placement, and memory that stays as it is. */
+#include "mpi_train.h"
+
+#include "base/mem.h"
+
+enum { MAX_ITERATIONS = 16 };
+
+/* 97 samples in batches of 47: two full ones, and a tail of 3 rows for 5 shards. */
+static const char *const ragged = "data:\n"
+                                  "  train: {format: synthetic, samples: 97, features: 70, classes: 7, hidden: 8}\n"
+                                  "  test: {format: synthetic, samples: 33, features: 70, classes: 7, hidden: 8}\n"
+                                  "  validation: {format: synthetic, samples: 1, features: 70, classes: 7, hidden: 8}\n"
+                                  "model: [{dense: 61}, relu, {dropout: 0.3}, {dense: 7}]\n"
+                                  "batch: {global_batch_size: 47, shards: 5, micro_batch_size: 3}\n"
+                                  "optimizer: {name: momentum, lr: 0.05, momentum: 0.9}\n"
+                                  "train: {max_iterations: 100}\n"
+                                  "eval: {batch: 10}\n";
+
+static const char *const automatic = "data:\n"
+                                     "  train: {format: synthetic, samples: 300, features: 70, classes: 7, hidden: 8}\n"
+                                     "  validation: {last: 41}\n"
+                                     "model: [{dense: 61}, tanh, {dense: 7}]\n"
+                                     "optimizer: {lr: 0.05}\n"
+                                     "train: {epochs: 50}\n";
+
+static const char *const one_shard = "data:\n"
+                                     "  train: {format: synthetic, kind: regression, samples: 50, features: 70, "
+                                     "targets: 3, hidden: 8}\n"
+                                     "  test: {format: synthetic, kind: regression, samples: 9, features: 70, "
+                                     "targets: 3, hidden: 8}\n"
+                                     "model: [{dense: 61}, gelu, {dense: 3}]\n"
+                                     "loss: mse\n"
+                                     "batch: {global_batch_size: 20, shards: 1, micro_batch_size: 7}\n"
+                                     "optimizer: {name: sgd, lr: 0.01}\n"
+                                     "train: {epochs: 50}\n"
+                                     "eval: {batch: 2}\n";
+
+static const char *const adam = "data:\n"
+                                "  train: {format: synthetic, samples: 200, features: 70, classes: 7, hidden: 8}\n"
+                                "  test: {format: synthetic, samples: 30, features: 70, classes: 7, hidden: 8}\n"
+                                "model: [{dense: 130}, sigmoid, {dropout: 0.1}, {dense: {units: 7, bias: false}}]\n"
+                                "batch: {global_batch_size: 64, shards: 8, drop_last: true}\n"
+                                "optimizer: {name: adam, lr: 0.01, weight_decay: 0.001, decay_exclude: [bias]}\n"
+                                "schedule: {name: cosine, warmup: 5}\n"
+                                "train: {max_iterations: 16, seed: 3, seeds: {dropout: 9}}\n"
+                                "metrics: {every_iterations: 1}\n";
+
+/* What a run computes, iteration by iteration. */
+typedef struct trace {
+    int n;
+    double loss[MAX_ITERATIONS], norm[MAX_ITERATIONS];
+    uint64_t hash[MAX_ITERATIONS];
+    double test_loss, test_accuracy, validation_loss, validation_accuracy;
+} trace;
+
+static ls_status record_steps(ls_test_run *run, trace *out)
+{
+    for (int i = 0; i < out->n; i++) {
+        LS_TRY(ls_trainer_step(run->trainer));
+        out->loss[i] = ls_trainer_loss(run->trainer);
+        out->hash[i] = ls_trainer_params_hash(run->trainer);
+        if (ls_job_rank(run->job) == 0) out->norm[i] = run->trainer->gradient_norm;
+    }
+    ls_training_result result = {0};
+    LS_TRY(ls_trainer_evaluate(run->trainer, &result));
+    out->test_loss = result.test.loss;
+    out->test_accuracy = result.test.accuracy;
+    out->validation_loss = result.validation.loss;
+    out->validation_accuracy = result.validation.accuracy;
+    return LS_OK;
+}
+
+static ls_status record(ls_job *job, const char *text, const char *extra, int n, trace *out)
+{
+    ls_test_run run;
+    memset(out, 0, sizeof *out);
+    out->n = n;
+    ls_status status = ls_test_open(job, text, extra, NULL, &run);
+    if (status == LS_OK) status = record_steps(&run, out);
+    ls_test_close(&run);
+    return status;
+}
+
+/* Rank 0 by itself, while the others wait. */
+static void record_alone(const char *text, int n, trace *out)
+{
+    const bool mine = ls_job_rank(ls_world) == 0;
+    ls_job *job = ls_test_split(mine ? 0 : 1, 0);
+    LS_CHECK(!mine || record(job, text, NULL, n, out) == LS_OK);
+    ls_job_destroy(&job);
+    ls_job_broadcast(ls_world, 0, out, sizeof *out);
+}
+
+/* Bytes, so that NaN equals itself; the norm is known on rank 0 alone. */
+static bool is_same(const trace *a, const trace *b)
+{
+    trace x = *a, y = *b;
+    if (ls_job_rank(ls_world) != 0) {
+        memset(x.norm, 0, sizeof x.norm);
+        memset(y.norm, 0, sizeof y.norm);
+    }
+    return memcmp(&x, &y, sizeof x) == 0;
+}
+
+/* The run does something: parameters move with every iteration. */
+static bool moves(const trace *t)
+{
+    for (int i = 1; i < t->n; i++)
+        if (t->hash[i] == t->hash[i - 1]) return false;
+    return t->hash[0] != 0;
+}
+
+static void check_bits(const char *text, int n)
+{
+    trace alone;
+    record_alone(text, n, &alone);
+    LS_CHECK(moves(&alone));
+    for (int per_node = 0; per_node <= 3; per_node++) {
+        ls_job *job = ls_test_split(0, per_node);
+        trace together;
+        LS_CHECK(record(job, text, NULL, n, &together) == LS_OK);
+        LS_CHECK(is_same(&together, &alone));
+        ls_job_destroy(&job);
+    }
+}
+
+static void ragged_shards_with_dropout(void **state)
+{
+    (void)state;
+    check_bits(ragged, 10);
+}
+
+static void everything_automatic(void **state)
+{
+    (void)state;
+    check_bits(automatic, 7);
+}
+
+static void a_single_shard(void **state)
+{
+    (void)state;
+    check_bits(one_shard, 8);
+}
+
+static void adam_with_decay_and_schedule(void **state)
+{
+    (void)state;
+    check_bits(adam, 14);
+}
+
+static void iterations_allocate_nothing(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {ragged, adam};
+    for (int i = 0; i < 6; i++) {
+        ls_job *job = ls_test_split(0, i / 2);
+        ls_test_run run;
+        LS_CHECK(ls_test_open(job, texts[i % 2], NULL, NULL, &run) == LS_OK);
+        ls_status status = ls_trainer_step(run.trainer);
+        const uint64_t before = ls_mem_allocations();
+        for (int j = 0; status == LS_OK && j < 50; j++) status = ls_trainer_step(run.trainer);
+        const uint64_t after = ls_mem_allocations();
+        LS_CHECK(status == LS_OK && after == before);
+        ls_test_close(&run);
+        ls_job_destroy(&job);
+    }
+}
+
+/* 768 rows of 13 KB of activations: 1 MB forces groups of micro-batches even on 8 ranks. */
+static const char *const wide = "data:\n"
+                                "  train: {format: synthetic, samples: 768, features: 40, classes: 7, hidden: 8}\n"
+                                "model: [{dense: 1024}, relu, {dropout: 0.2}, {dense: 7}]\n"
+                                "batch: {global_batch_size: 768, shards: 8, micro_batch_size: 16}\n"
+                                "optimizer: {lr: 0.05}\n"
+                                "train: {epochs: 5}\n";
+
+static void groups_of_micro_batches_give_the_same_bits(void **state)
+{
+    (void)state;
+    ls_job *job = ls_test_split(0, 0);
+    ls_test_run run;
+    LS_CHECK(ls_test_open(job, wide, "runtime: {memory_limit: 1}", NULL, &run) == LS_OK);
+    LS_CHECK(run.trainer->group_rows < ls_plan_max_rows(&run.trainer->plan, ls_job_size(job)));
+    ls_test_close(&run);
+    trace large, small;
+    LS_CHECK(record(job, wide, NULL, 3, &large) == LS_OK);
+    LS_CHECK(record(job, wide, "runtime: {memory_limit: 1}", 3, &small) == LS_OK);
+    LS_CHECK(is_same(&large, &small) && moves(&small));
+    ls_job_destroy(&job);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(ragged_shards_with_dropout),
+    cmocka_unit_test(everything_automatic),
+    cmocka_unit_test(a_single_shard),
+    cmocka_unit_test(adam_with_decay_and_schedule),
+    cmocka_unit_test(iterations_allocate_nothing),
+    cmocka_unit_test(groups_of_micro_batches_give_the_same_bits),
+};
+
+LS_TEST_MAIN(tests)
