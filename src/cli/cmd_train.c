@@ -42,20 +42,24 @@ static void remove_file(const char *directory, const char *name)
 }
 
 /* Rank 0 alone looks at the directory; the others hear the verdict. */
-static ls_status prepare_directory(const ls_args *args, const char *directory)
+static ls_status check_directory(const ls_args *args, const char *directory)
 {
     LS_TRY(ls_make_directory(directory));
     LS_REQUIRE(access(directory, W_OK) == 0, LS_EOUTPUT, "%s: the run directory cannot be written", directory);
     const bool used = holds_file(directory, "metrics.jsonl") || holds_file(directory, "latest");
-    if (args->resume != NULL || !used) return LS_OK;
-    LS_REQUIRE(args->overwrite, LS_EUSAGE,
+    LS_REQUIRE(args->resume != NULL || args->overwrite || !used, LS_EUSAGE,
                "%s already holds a run; continue it with --resume auto, replace it with --overwrite, or give another "
                "--run-dir",
                directory);
+    return LS_OK;
+}
+
+/* --overwrite: the former run goes only when the new one is ready to train. */
+static void clear_directory(const char *directory)
+{
     ls_checkpoint_prune(directory, -1);
     remove_file(directory, "latest");
     remove_file(directory, "best.safetensors");
-    return LS_OK;
 }
 
 static void warn_threads(const ls_job *job)
@@ -114,6 +118,7 @@ static ls_status run_trainer(const ls_args *args, const ls_job *job, const ls_co
         .run_directory = directory, .resume = args->resume, .show_progress = !args->quiet};
     ls_trainer *trainer;
     LS_TRY(ls_trainer_create(job, config, data, &options, &trainer));
+    if (args->overwrite && args->resume == NULL && ls_job_rank(job) == 0) clear_directory(directory);
     if (talks) print_plan(trainer, job);
     ls_training_result result;
     const ls_status status = ls_trainer_run(trainer, &result);
@@ -124,7 +129,7 @@ static ls_status run_trainer(const ls_args *args, const ls_job *job, const ls_co
 
 static ls_status train_in(const ls_args *args, const ls_job *world, const ls_config *config, const char *directory)
 {
-    LS_TRY(ls_job_agree(world, ls_job_rank(world) == 0 ? prepare_directory(args, directory) : LS_OK));
+    LS_TRY(ls_job_agree(world, ls_job_rank(world) == 0 ? check_directory(args, directory) : LS_OK));
     ls_job *job;
     LS_TRY(ls_job_split(world, 0, (int)config->runtime.ranks_per_node, &job));
     ls_data *data = NULL;

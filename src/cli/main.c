@@ -77,15 +77,30 @@ static ls_status check_launcher(const ls_job *world)
     return LS_OK;
 }
 
-static int run_with_job(const ls_command *c, const ls_args *args, int argc, char **argv)
+/* Finds the command and reads its arguments. */
+static ls_status read_command_line(int argc, char **argv, const ls_command **c, ls_args *args)
+{
+    *c = find_command(argv[1]);
+    LS_REQUIRE(*c != NULL, LS_EUSAGE, "unknown command '%s'; 'lockstep --help' lists them", argv[1]);
+    return ls_args_read((*c)->bit, argc - 2, argv + 2, args);
+}
+
+static ls_status run_on(const ls_job *world, const ls_command *c, const ls_args *args)
+{
+    if (!c->needs_job) return ls_job_agree(world, ls_job_rank(world) == 0 ? c->run(args, NULL) : LS_OK);
+    LS_TRY(check_launcher(world));
+    return c->run(args, world);
+}
+
+/* With a `status` of failure it only tells: once, by rank 0. */
+static int run_with_job(ls_status status, const ls_command *c, const ls_args *args, int argc, char **argv)
 {
     ls_job *world;
-    ls_status status = ls_job_start(&argc, &argv, &world);
-    if (status != LS_OK) return report(status, true);
+    const ls_status started = ls_job_start(&argc, &argv, &world);
+    if (started != LS_OK) return report(started, true);
     const bool speaks = ls_job_rank(world) == 0;
     ls_log_quiet(!speaks || args->quiet, !speaks);
-    status = check_launcher(world);
-    if (status == LS_OK) status = c->run(args, world);
+    if (status == LS_OK) status = run_on(world, c, args);
     const int code = report(status, speaks);
     fflush(NULL);
     ls_job_finish(&world);
@@ -99,17 +114,15 @@ int main(int argc, char **argv)
         print_usage(argc < 2 ? stderr : stdout);
         return argc < 2 ? ls_status_exit_code(LS_EUSAGE) : 0;
     }
-    const ls_command *c = find_command(argv[1]);
-    if (c == NULL) {
-        fprintf(stderr, "lockstep: error: unknown command '%s'; 'lockstep --help' lists them\n", argv[1]);
-        return ls_status_exit_code(LS_EUSAGE);
-    }
-    ls_args args;
-    const ls_status status = ls_args_read(c->bit, argc - 2, argv + 2, &args);
+    const ls_command *c;
+    const char *variable;
+    ls_args args = {0};
+    const ls_status status = read_command_line(argc, argv, &c, &args);
     if (status == LS_OK && args.help) {
         print_help(c);
         return 0;
     }
-    if (status == LS_OK && c->needs_job) return run_with_job(c, &args, argc, argv);
+    const bool launched = launcher_tasks(&variable) > 1;
+    if (launched || (status == LS_OK && c->needs_job)) return run_with_job(status, c, &args, argc, argv);
     return report(status == LS_OK ? c->run(&args, NULL) : status, true);
 }
