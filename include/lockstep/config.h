@@ -55,6 +55,7 @@ typedef struct ls_config {
         int64_t blas_threads;
         int64_t memory_limit; /* MB of activations per rank */
         int64_t ranks_per_node;
+        bool shortcuts;
     } runtime;
 } ls_config;
 

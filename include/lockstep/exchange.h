@@ -40,14 +40,15 @@ typedef struct ls_exchange_times {
 
 typedef struct ls_exchange ls_exchange;
 
-/** Bytes of node memory for a node with so many shards and ranks. */
-size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_shards, int n_ranks);
+/** Bytes of node memory for a node with so many gradient buffers, shards and ranks. */
+size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_buffers, int n_shards, int n_ranks);
 
-/** For a flat vector of n_floats with these tensors, and n_shards leaves; shard s belongs to the rank r with
+/** For a flat vector of n_floats with these tensors, and n_shards leaves.  With `pairs` the leaves 2i and 2i + 1, where
+ *  one rank has both, share a buffer that holds their sum.  Shard s belongs to the rank r with
  *  ls_shard_first(n_shards, size, r) <= s < ls_shard_first(n_shards, size, r + 1).  Borrows the job.  Collective.
  *  LS_ENOMEM on every rank. */
 ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats, int n_shards,
-                             ls_exchange **out);
+                             bool pairs, ls_exchange **out);
 void ls_exchange_destroy(ls_exchange **exchange);
 
 /** The node's copy of the parameters [n_floats]. */
@@ -57,6 +58,9 @@ float *ls_exchange_params(const ls_exchange *exchange);
 int ls_exchange_first_shard(const ls_exchange *exchange);
 int ls_exchange_n_shards(const ls_exchange *exchange);
 float *ls_exchange_gradient(const ls_exchange *exchange, int shard);
+
+/** The shard is the right leaf of a pair: its gradient is added to its left neighbour's buffer. */
+bool ls_exchange_is_right(const ls_exchange *exchange, int shard);
 
 /** LS_RECORD doubles of one of this rank's shards, to be written before each run; and the tree-ordered sums over all
  *  shards of the last run, the same on every rank. */

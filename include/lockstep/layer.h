@@ -58,6 +58,7 @@ typedef struct ls_pass {
     float *const *grad;  /* [leaf] flat gradient vectors; NULL without backward */
     uint64_t seed;       /* of dropout */
     int64_t iteration;
+    bool share_rows; /* set by the executor: rows of all runs may share one matrix product, the bits being equal */
 } ls_pass;
 
 enum { LS_LAYER_MAX_TENSORS = 2 };

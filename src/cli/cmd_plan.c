@@ -96,7 +96,8 @@ static int64_t n_blocks(const view *v)
 
 static double node_mb(const view *v)
 {
-    return (double)(ls_exchange_node_bytes(ls_network_n_floats(v->network), n_blocks(v), (int)v->plan.n_shards,
+    const int shards = (int)v->plan.n_shards;
+    return (double)(ls_exchange_node_bytes(ls_network_n_floats(v->network), n_blocks(v), shards, shards,
                                            (int)v->n_ranks) +
                     v->data_bytes) /
            1e6;

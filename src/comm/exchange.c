@@ -39,10 +39,10 @@ static size_t head_bytes(int64_t n_blocks, int n_shards, int n_ranks)
            round_up((size_t)n_shards * LS_RECORD * sizeof(double)) + round_up((size_t)n_blocks * sizeof(double));
 }
 
-size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_shards, int n_ranks)
+size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_buffers, int n_shards, int n_ranks)
 {
     return head_bytes(n_blocks, n_shards, n_ranks) + (size_t)n_floats * sizeof(float) +
-           (size_t)n_shards * (size_t)(n_floats + STAGGER) * sizeof(float);
+           (size_t)n_buffers * (size_t)(n_floats + STAGGER) * sizeof(float);
 }
 
 static void lay_out_memory(ls_exchange *ex)
@@ -81,6 +81,26 @@ static void find_own(ls_exchange *ex)
     ex->spins = ls_barrier_spins(ls_job_host_ranks(job), ls_job_host_cores(job));
 }
 
+/* Which buffer each shard of the node goes to: its own, or that of the left leaf of its pair. */
+static ls_status assign_buffers(ls_exchange *ex)
+{
+    const ls_job *job = ex->job;
+    const int size = ls_job_size(job), node = ls_job_node(job), n = ex->node_end_shard - ex->node_first_shard;
+    ex->buffer_of = ls_calloc((size_t)n, sizeof *ex->buffer_of);
+    ex->buffer = ls_calloc((size_t)n, sizeof *ex->buffer);
+    LS_REQUIRE(ex->buffer_of != NULL && ex->buffer != NULL, LS_ENOMEM, "out of memory for the exchange");
+    for (int r = ls_job_node_first(job, node); r < ls_job_node_first(job, node + 1); r++) {
+        const int first = (int)ls_shard_first(ex->n_shards, size, r);
+        for (int s = first; s < ls_shard_first(ex->n_shards, size, r + 1); s++) {
+            const bool right = ex->pairs && s % 2 == 1 && s > first;
+            if (!right) ex->buffer[ex->n_buffers++].first = s;
+            ex->buffer[ex->n_buffers - 1].end = s + 1;
+            ex->buffer_of[s - ex->node_first_shard] = ex->n_buffers - 1;
+        }
+    }
+    return LS_OK;
+}
+
 static ls_status create_local(ls_exchange *ex, const ls_span *tensors)
 {
     const int size = ls_job_size(ex->job), n_nodes = ls_job_n_nodes(ex->job);
@@ -112,15 +132,16 @@ static ls_status create_local(ls_exchange *ex, const ls_span *tensors)
 static ls_status create(ls_exchange *ex, const ls_span *tensors)
 {
     find_own(ex);
-    const size_t bytes =
-        ls_exchange_node_bytes(ex->n_floats, ex->n_blocks, ex->node_end_shard - ex->node_first_shard, (int)ex->n_local);
+    LS_TRY(ls_job_agree(ex->job, assign_buffers(ex)));
+    const size_t bytes = ls_exchange_node_bytes(ex->n_floats, ex->n_blocks, ex->n_buffers,
+                                                ex->node_end_shard - ex->node_first_shard, (int)ex->n_local);
     LS_TRY(ls_window_create(ex->job, bytes, "parameters and gradients", &ex->window));
     lay_out_memory(ex);
     return ls_job_agree(ex->job, create_local(ex, tensors));
 }
 
 ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats, int n_shards,
-                             ls_exchange **out)
+                             bool pairs, ls_exchange **out)
 {
     *out = NULL;
     ls_exchange *ex = ls_calloc(1, sizeof *ex);
@@ -128,6 +149,7 @@ ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_te
     ex->job = job;
     ex->n_floats = n_floats;
     ex->n_shards = n_shards;
+    ex->pairs = pairs;
     ex->stride = n_floats + STAGGER;
     ex->n_tensors = n_tensors;
     ex->n_blocks = count_blocks(tensors, n_tensors);
@@ -144,6 +166,8 @@ void ls_exchange_destroy(ls_exchange **exchange)
     ls__network_destroy(ex);
     ls_sum_destroy(&ex->sum);
     ls_window_destroy(&ex->window);
+    ls_free(ex->buffer_of);
+    ls_free(ex->buffer);
     ls_free(ex->blocks);
     ls_free(ex->all_records);
     ls_free(ex->all_words);
@@ -170,7 +194,12 @@ int ls_exchange_n_shards(const ls_exchange *ex)
 
 float *ls_exchange_gradient(const ls_exchange *ex, int shard)
 {
-    return ex->gradients + (shard - ex->node_first_shard) * ex->stride;
+    return ex->gradients + ex->buffer_of[shard - ex->node_first_shard] * ex->stride;
+}
+
+bool ls_exchange_is_right(const ls_exchange *ex, int shard)
+{
+    return ex->buffer[ex->buffer_of[shard - ex->node_first_shard]].first != shard;
 }
 
 double *ls_exchange_record(const ls_exchange *ex, int shard)
@@ -233,9 +262,9 @@ int ls__cover_of_node(const ls_exchange *ex, int node, ls_leaves *out)
 int ls__sources(ls_exchange *ex, ls_leaves *ranges)
 {
     int n = 0;
-    for (int s = ex->node_first_shard; s < ex->node_end_shard; s++) {
-        ranges[n] = (ls_leaves){s, s + 1};
-        ex->source[n++] = (ls_source){ls_exchange_gradient(ex, s), 0};
+    for (; n < ex->n_buffers; n++) {
+        ranges[n] = ex->buffer[n];
+        ex->source[n] = (ls_source){ex->gradients + n * ex->stride, 0};
     }
     const ls_job *job = ex->job;
     const int64_t base = ls__slice_first(ex, ls_job_rank(job)), end = ls__slice_first(ex, ls_job_rank(job) + 1);

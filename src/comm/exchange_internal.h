@@ -38,13 +38,17 @@ struct ls_exchange {
     ls_barrier *barrier;
     int spins;
     unsigned n_local;
-    float *params, *gradients; /* node memory; gradients [node shards][stride] */
+    float *params, *gradients; /* node memory; gradients [n_buffers][stride] */
     int64_t n_floats, stride;
     double *records;      /* node memory [node shards][LS_RECORD] */
     uint32_t *words;      /* node memory [local ranks][LS_WORD_STRIDE] */
     double *block_values; /* node memory [n_blocks] */
     double *all_records;  /* [n_shards][LS_RECORD] of the last run */
     uint32_t *all_words;  /* [size] of the last run */
+    bool pairs;
+    int n_buffers;     /* of this node */
+    int *buffer_of;    /* [node shards] */
+    ls_leaves *buffer; /* [n_buffers] the leaves that each holds: one, or a pair */
     int n_shards, first_shard, end_shard, node_first_shard, node_end_shard;
     int64_t n_blocks, first_block, end_block;
     ls_block *blocks;
@@ -62,7 +66,7 @@ int64_t ls__slice_first(const ls_exchange *ex, int rank);
 /** The complete subtrees that `node` holds, into out [LS_MAX_COVER]; returns their number. */
 int ls__cover_of_node(const ls_exchange *ex, int node, ls_leaves *out);
 
-/** Sources of the root sum: the node's leaves, and the subtrees that the network delivers; at most
+/** Sources of the root sum: the node's buffers, and the subtrees that the network delivers; at most
  *  node shards + LS_MAX_COVER * nodes.  Fills ranges, and sets ex->source[].  Returns their number. */
 int ls__sources(ls_exchange *ex, ls_leaves *ranges);
 

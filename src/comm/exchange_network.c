@@ -77,17 +77,11 @@ static void plan_slices(ls_exchange *ex)
 static ls_status create_subtrees(ls_exchange *ex)
 {
     ls_network *net = &ex->net;
-    const int first = ex->node_first_shard, n = ex->node_end_shard - first;
-    ls_leaves *leaves = ls_calloc((size_t)n, sizeof *leaves);
     net->subtree = ls_calloc((size_t)net->n_cover, sizeof *net->subtree);
-    ls_status status = leaves && net->subtree
-                           ? LS_OK
-                           : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for the exchange");
-    for (int i = 0; status == LS_OK && i < n; i++) leaves[i] = (ls_leaves){first + i, first + i + 1};
-    for (int c = 0; status == LS_OK && c < net->n_cover; c++)
-        status = ls_sum_create(net->cover[c], leaves, n, &net->subtree[c]);
-    ls_free(leaves);
-    return status;
+    LS_REQUIRE(net->subtree != NULL, LS_ENOMEM, "out of memory for the exchange");
+    for (int c = 0; c < net->n_cover; c++)
+        LS_TRY(ls_sum_create(net->cover[c], ex->buffer, ex->n_buffers, &net->subtree[c]));
+    return LS_OK;
 }
 
 ls_status ls__network_create(ls_exchange *ex)

@@ -74,6 +74,8 @@ static const ls_option keys[] = {
     KEY("runtime.ranks_per_node", LS_OPTION_INT, runtime.ranks_per_node, "0",
         "ranks that share memory; 0: all ranks of a host; smaller values split a host, for tests and for sockets",
         .max = 1e6, .class = LS_FREE),
+    KEY("runtime.shortcuts", LS_OPTION_BOOL, runtime.shortcuts, "true",
+        "share matrix products between shards where a trial at the start finds equal bits", .class = LS_FREE),
     {0}};
 
 static ls_status check_target(const ls_config *c)

@@ -56,8 +56,10 @@ static ls_status create_exchange(ls_trainer *t)
     LS_TRY(ls_job_agree(t->job, spans ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
     for (int i = 0; i < n; i++)
         spans[i] = (ls_span){ls_network_tensor(t->network, i)->first, ls_network_tensor(t->network, i)->n};
-    const ls_status status =
-        ls_exchange_create(t->job, spans, n, ls_network_n_floats(t->network), (int)t->plan.n_shards, &t->exchange);
+    ls_status status = ls__try_pairs(t);
+    if (status == LS_OK)
+        status = ls_exchange_create(t->job, spans, n, ls_network_n_floats(t->network), (int)t->plan.n_shards, t->pairs,
+                                    &t->exchange);
     ls_free(spans);
     return status;
 }
@@ -95,7 +97,7 @@ static ls_status create_buffers(ls_trainer *t)
     LS_REQUIRE(ok, LS_ENOMEM, "out of memory for the optimizer or a batch");
     for (int s = 0; s < n_shards; s++)
         t->gradients[s] = ls_exchange_gradient(t->exchange, ls_exchange_first_shard(t->exchange) + s);
-    return LS_OK;
+    return ls__try_sharing(t);
 }
 
 static int64_t seed_or(int64_t given, int64_t seed)
