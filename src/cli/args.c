@@ -65,6 +65,10 @@ static const flag flags[] = {
     FIELD("--ranks", "P", LS_CMD_PLAN, ranks, "show what each of P ranks computes (default 1)"),
     FIELD("--samples", "A:B", LS_CMD_PLAN, samples, "print the sample ids of iterations A to B-1, a JSON line each"),
     FIELD("--iterations", "N", LS_CMD_BENCH, iterations, "iterations to time (default 200)"),
+    FIELD("--limit", NULL, LS_CMD_BENCH, limit,
+          "compare with the sum of the matrix products' times, each measured hot"),
+    FIELD("--exchange", NULL, LS_CMD_BENCH, exchange,
+          "compare combine + update with MPI_Allreduce + replicated update; needs no CONFIG"),
     FIELD("--hash", NULL, LS_CMD_INSPECT, hash, "print the hash of the parameters alone"),
     FIELD("--json", NULL, LS_CMD_PLAN | TAKES_CHECKPOINT | LS_CMD_BENCH | LS_CMD_INSPECT, json, "print JSON"),
     FIELD("--help", NULL, -1, help, "print this")};

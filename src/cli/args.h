@@ -26,7 +26,7 @@ typedef struct ls_args {
     ls_override overrides[LS_MAX_OVERRIDES]; /* in the order given */
     int n_overrides;
     const char *run_dir, *data_dir, *resume, *config, *split, *data, *out, *samples, *ranks, *iterations;
-    bool json, quiet, overwrite, hash, help;
+    bool json, quiet, overwrite, hash, limit, exchange, help;
 } ls_args;
 
 /** Reads argv behind the command's name.  `--flag value` and `--flag=value`; underscores may stand for dashes.

@@ -71,3 +71,11 @@ ls_status ls__try_sharing(ls_trainer *t)
     }
     return LS_OK;
 }
+
+void ls_trainer_shortcuts(ls_trainer *t, ls_shortcuts *out)
+{
+    const int n_runs = ls__batch_runs(t, ls_plan_batch(&t->plan, 0).rows);
+    const int end = n_runs > 0 ? ls__next_group(t, 0, n_runs) : 0;
+    *out = (ls_shortcuts){.pairs = t->pairs};
+    ls_executor_shared(t->executor, t->runs, end, &out->forward, &out->backward, &out->n_layers);
+}
