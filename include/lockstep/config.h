@@ -14,6 +14,8 @@
 struct ls_node;
 struct ls_text;
 
+typedef enum ls_exchange_method { LS_TREE, LS_MPI_ALLREDUCE } ls_exchange_method;
+
 /** Values of the keys of the same names; text and nodes belong to the tree. */
 typedef struct ls_config {
     struct ls_node *root;
@@ -35,6 +37,9 @@ typedef struct ls_config {
             int64_t init, order, dropout; /* LS_AUTO: train.seed */
         } seeds;
     } train;
+    struct {
+        int method; /* ls_exchange_method */
+    } exchange;
     struct {
         const char *metric;
         double above, below; /* NaN: not given */

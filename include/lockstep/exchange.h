@@ -43,12 +43,21 @@ typedef struct ls_exchange ls_exchange;
 /** Bytes of node memory for a node with so many gradient buffers, shards and ranks. */
 size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_buffers, int n_shards, int n_ranks);
 
-/** For a flat vector of n_floats with these tensors, and n_shards leaves.  With `pairs` the leaves 2i and 2i + 1, where
- *  one rank has both, share a buffer that holds their sum.  Shard s belongs to the rank r with
- *  ls_shard_first(n_shards, size, r) <= s < ls_shard_first(n_shards, size, r + 1).  Borrows the job.  Collective.
- *  LS_ENOMEM on every rank. */
-ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats, int n_shards,
-                             bool pairs, ls_exchange **out);
+/** How the sums are made. */
+typedef struct ls_exchange_options {
+    int n_shards; /* leaves of the tree */
+    /** The leaves 2i and 2i + 1, where one rank has both, share a buffer that holds their sum. */
+    bool pairs;
+    /** The literal allreduce: MPI_Allreduce adds the ranks' sums in its own order, and every rank updates a replica of
+     *  all parameters: its slice is the whole vector.  P3 holds; P1 and P2 do not. */
+    bool replicated;
+} ls_exchange_options;
+
+/** For a flat vector of n_floats with these tensors.  Shard s belongs to the rank r with ls_shard_first(n_shards, size,
+ * r)
+ *  <= s < ls_shard_first(n_shards, size, r + 1).  Borrows the job.  Collective.  LS_ENOMEM on every rank. */
+ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats,
+                             const ls_exchange_options *options, ls_exchange **out);
 void ls_exchange_destroy(ls_exchange **exchange);
 
 /** The node's copy of the parameters [n_floats]. */

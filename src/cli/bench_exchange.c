@@ -56,8 +56,8 @@ static ls_status set_up(contest *c)
     const ls_status status = ls_optimizer_create(spec, &c->optimizer);
     ls_node_destroy(&spec);
     LS_TRY(status);
-    LS_TRY(ls_exchange_create(c->job, &(ls_span){0, c->n}, 1, ls_pad_floats(c->n), ls_job_size(c->job), false,
-                              &c->exchange));
+    LS_TRY(ls_exchange_create(c->job, &(ls_span){0, c->n}, 1, ls_pad_floats(c->n),
+                              &(ls_exchange_options){.n_shards = ls_job_size(c->job)}, &c->exchange));
     int64_t first, n;
     ls_exchange_slice(c->exchange, &first, &n);
     c->slot = ls_calloc((size_t)n, sizeof(float));

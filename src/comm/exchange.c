@@ -76,8 +76,8 @@ static void find_own(ls_exchange *ex)
     ex->end_shard = (int)ls_shard_first(ex->n_shards, size, rank + 1);
     ex->node_first_shard = (int)ls_shard_first(ex->n_shards, size, ls_job_node_first(job, node));
     ex->node_end_shard = (int)ls_shard_first(ex->n_shards, size, ls_job_node_first(job, node + 1));
-    ex->first_block = ls_shard_first(ex->n_blocks, size, rank);
-    ex->end_block = ls_shard_first(ex->n_blocks, size, rank + 1);
+    ex->first_block = ex->replicated ? 0 : ls_shard_first(ex->n_blocks, size, rank);
+    ex->end_block = ex->replicated ? ex->n_blocks : ls_shard_first(ex->n_blocks, size, rank + 1);
     ex->spins = ls_barrier_spins(ls_job_host_ranks(job), ls_job_host_cores(job));
 }
 
@@ -129,6 +129,16 @@ static ls_status create_local(ls_exchange *ex, const ls_span *tensors)
     return LS_OK;
 }
 
+static ls_status create_replica(ls_exchange *ex, const ls_span *tensors)
+{
+    ex->blocks = ls_calloc((size_t)ex->n_blocks, sizeof *ex->blocks);
+    ex->all_records = ls_calloc((size_t)ex->n_shards * LS_RECORD, sizeof(double));
+    ex->all_words = ls_calloc((size_t)ls_job_size(ex->job), sizeof(uint32_t));
+    LS_REQUIRE(ex->blocks && ex->all_records && ex->all_words, LS_ENOMEM, "out of memory for the exchange");
+    cut_blocks(ex, tensors);
+    return ls__replica_create(ex);
+}
+
 static ls_status create(ls_exchange *ex, const ls_span *tensors)
 {
     find_own(ex);
@@ -137,19 +147,20 @@ static ls_status create(ls_exchange *ex, const ls_span *tensors)
                                                 ex->node_end_shard - ex->node_first_shard, (int)ex->n_local);
     LS_TRY(ls_window_create(ex->job, bytes, "parameters and gradients", &ex->window));
     lay_out_memory(ex);
-    return ls_job_agree(ex->job, create_local(ex, tensors));
+    return ls_job_agree(ex->job, ex->replicated ? create_replica(ex, tensors) : create_local(ex, tensors));
 }
 
-ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats, int n_shards,
-                             bool pairs, ls_exchange **out)
+ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats,
+                             const ls_exchange_options *options, ls_exchange **out)
 {
     *out = NULL;
     ls_exchange *ex = ls_calloc(1, sizeof *ex);
     LS_TRY(ls_job_agree(job, ex ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
     ex->job = job;
     ex->n_floats = n_floats;
-    ex->n_shards = n_shards;
-    ex->pairs = pairs;
+    ex->n_shards = options->n_shards;
+    ex->pairs = options->pairs;
+    ex->replicated = options->replicated;
     ex->stride = n_floats + STAGGER;
     ex->n_tensors = n_tensors;
     ex->n_blocks = count_blocks(tensors, n_tensors);
@@ -164,6 +175,7 @@ void ls_exchange_destroy(ls_exchange **exchange)
     if (exchange == NULL || *exchange == NULL) return;
     ls_exchange *ex = *exchange;
     ls__network_destroy(ex);
+    ls__replica_destroy(ex);
     ls_sum_destroy(&ex->sum);
     ls_window_destroy(&ex->window);
     ls_free(ex->buffer_of);
@@ -229,6 +241,9 @@ int64_t ls_exchange_n_blocks(const ls_exchange *ex)
 
 void ls_exchange_slice(const ls_exchange *ex, int64_t *first, int64_t *n)
 {
+    *first = 0;
+    *n = ex->n_floats;
+    if (ex->replicated) return;
     *first = ls__slice_first(ex, ls_job_rank(ex->job));
     *n = ls__slice_first(ex, ls_job_rank(ex->job) + 1) - *first;
 }
@@ -292,10 +307,11 @@ static void copy_records(ls_exchange *ex)
 
 static void update_slice(ls_exchange *ex, ls_tile_fn update, void *context)
 {
-    const int64_t base = ls__slice_first(ex, ls_job_rank(ex->job));
+    const int64_t base = ex->replicated ? 0 : ls__slice_first(ex, ls_job_rank(ex->job));
     for (int64_t b = ex->first_block; b < ex->end_block; b++) {
         const ls_block *block = &ex->blocks[b];
-        float *sum = ls_sum_run(ex->sum, ex->source, block->first, block->n, ex->buffers);
+        float *sum = ex->replicated ? ex->replica.sum + block->first
+                                    : ls_sum_run(ex->sum, ex->source, block->first, block->n, ex->buffers);
         update(context, &(ls_tile){.first = block->first,
                                    .n = block->n,
                                    .slice_first = block->first - base,
@@ -310,7 +326,10 @@ void ls_exchange_run(ls_exchange *ex, ls_tile_fn update, void *context, bool sha
     const bool several = ls_job_n_nodes(ex->job) > 1;
     barrier(ex);
     const double start = ls_clock_s();
-    if (several) {
+    if (ex->replicated) {
+        ls__network_gather_records(ex);
+        ls__replica_allreduce(ex);
+    } else if (several) {
         ls__network_gather_records(ex);
         ls__network_reduce_scatter(ex);
     } else {
@@ -319,7 +338,7 @@ void ls_exchange_run(ls_exchange *ex, ls_tile_fn update, void *context, bool sha
     const double added = ls_clock_s();
     update_slice(ex, update, context);
     const double updated = ls_clock_s();
-    if (several) {
+    if (several && !ex->replicated) {
         ls__network_all_gather(ex);
         if (share_block_values) ls__network_gather_blocks(ex);
     }
@@ -330,6 +349,7 @@ void ls_exchange_run(ls_exchange *ex, ls_tile_fn update, void *context, bool sha
 
 void ls_exchange_publish(ls_exchange *ex)
 {
+    if (ex->replicated) return; /* every rank has written all of its own */
     barrier(ex);
     if (ls_job_n_nodes(ex->job) > 1) ls__network_all_gather(ex);
     barrier(ex);

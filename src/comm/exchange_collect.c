@@ -15,7 +15,7 @@ typedef struct piece {
 static bool next_piece(const ls_exchange *ex, int tensor, int64_t *b, int *owner, piece *out)
 {
     if (*b >= ex->n_blocks || ex->blocks[*b].tensor != tensor) return false;
-    const int size = ls_job_size(ex->job);
+    const int size = ex->replicated ? 1 : ls_job_size(ex->job); /* of replicas, rank 0's is taken */
     while (ls_shard_first(ex->n_blocks, size, *owner + 1) <= *b) (*owner)++;
     const int64_t end = ls_shard_first(ex->n_blocks, size, *owner + 1), begin = *b;
     *out = (piece){.owner = *owner, .first = ex->blocks[begin].first};
@@ -37,17 +37,21 @@ static ls_status move(ls_exchange *ex, int tensor, float *slice, ls_piece_fn vis
     const int rank = ls_job_rank(ex->job);
     float *buffer = ls_calloc((size_t)PIECE_BLOCKS * LS_BLOCK, sizeof *buffer);
     if (buffer == NULL) ls_job_abort(ex->job, 1);
-    const int64_t base = ls__slice_first(ex, rank);
+    const int64_t base = ex->replicated ? 0 : ls__slice_first(ex, rank);
+    const bool deals_to_all = ex->replicated && !collecting;
     ls_status status = LS_OK;
     int64_t b = first_block_of(ex, tensor);
     int owner = 0;
     for (piece p; next_piece(ex, tensor, &b, &owner, &p);) {
-        if (rank != 0 && rank != p.owner) continue;
-        float *data = rank == p.owner ? slice + (p.first - base) : buffer;
+        if (rank != 0 && rank != p.owner && !deals_to_all) continue;
+        float *data = rank == p.owner || deals_to_all ? slice + (p.first - base) : buffer;
         const size_t bytes = (size_t)p.n * sizeof *data;
         if (collecting) ls_job_send_to_root(ex->job, p.owner, data, bytes);
         if (rank == 0 && status == LS_OK) status = visit(context, p.first, p.n, data);
-        if (!collecting) ls_job_send_from_root(ex->job, p.owner, data, bytes);
+        if (deals_to_all)
+            ls_job_broadcast(ex->job, 0, data, bytes);
+        else if (!collecting)
+            ls_job_send_from_root(ex->job, p.owner, data, bytes);
     }
     ls_free(buffer);
     return status;

@@ -32,6 +32,12 @@ typedef struct ls_network {
     double *packed, *unpacked; /* records of this rank, of all */
 } ls_network;
 
+/** The literal allreduce: this rank's replica. */
+typedef struct ls_replica {
+    float *params, *sum;  /* [n_floats] */
+    double *block_values; /* [n_blocks] */
+} ls_replica;
+
 struct ls_exchange {
     const ls_job *job;
     ls_window *window;
@@ -45,7 +51,8 @@ struct ls_exchange {
     double *block_values; /* node memory [n_blocks] */
     double *all_records;  /* [n_shards][LS_RECORD] of the last run */
     uint32_t *all_words;  /* [size] of the last run */
-    bool pairs;
+    bool pairs, replicated;
+    ls_replica replica;
     int n_buffers;     /* of this node */
     int *buffer_of;    /* [node shards] */
     ls_leaves *buffer; /* [n_buffers] the leaves that each holds: one, or a pair */
@@ -73,6 +80,14 @@ int ls__sources(ls_exchange *ex, ls_leaves *ranges);
 /** Plans the messages; several nodes only.  Not collective. */
 ls_status ls__network_create(ls_exchange *ex);
 void ls__network_destroy(ls_exchange *ex);
+
+/** The parts of the exchange that differ for the literal allreduce. */
+ls_status ls__replica_create(ls_exchange *ex);
+void ls__replica_destroy(ls_exchange *ex);
+void ls__replica_allreduce(ls_exchange *ex);
+
+/** Plans the gathering of records and words; not collective. */
+ls_status ls__records_create(ls_exchange *ex);
 
 /** Collective over the job, several nodes only. */
 void ls__network_reduce_scatter(ls_exchange *ex);

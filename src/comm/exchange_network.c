@@ -84,23 +84,35 @@ static ls_status create_subtrees(ls_exchange *ex)
     return LS_OK;
 }
 
+ls_status ls__records_create(ls_exchange *ex)
+{
+    ls_network *net = &ex->net;
+    const int size = ls_job_size(ex->job);
+    LS_TRY(create_counts(size, &net->records));
+    for (int r = 0; r < size; r++)
+        net->records.count[r] =
+            1 + LS_RECORD * (int)(ls_shard_first(ex->n_shards, size, r + 1) - ls_shard_first(ex->n_shards, size, r));
+    net->packed = ls_calloc((size_t)net->records.count[ls_job_rank(ex->job)], sizeof(double));
+    net->unpacked = ls_calloc((size_t)lay_out(size, &net->records), sizeof(double));
+    LS_REQUIRE(net->packed && net->unpacked, LS_ENOMEM, "out of memory for the exchange");
+    return LS_OK;
+}
+
 ls_status ls__network_create(ls_exchange *ex)
 {
     ls_network *net = &ex->net;
     const int size = ls_job_size(ex->job);
     LS_REQUIRE(ex->n_floats < INT_MAX / LS_MAX_COVER, LS_EUSAGE,
                "%lld parameters are more than the exchange between nodes can address", (long long)ex->n_floats);
-    ls_counts *const all[] = {&net->to, &net->from, &net->out, &net->in, &net->blocks, &net->records};
-    for (int i = 0; i < 6; i++) LS_TRY(create_counts(size, all[i]));
+    ls_counts *const all[] = {&net->to, &net->from, &net->out, &net->in, &net->blocks};
+    for (int i = 0; i < 5; i++) LS_TRY(create_counts(size, all[i]));
     net->n_cover = ls__cover_of_node(ex, ls_job_node(ex->job), net->cover);
     LS_TRY(create_subtrees(ex));
     plan_slices(ex);
     net->send = ls_calloc((size_t)lay_out(size, &net->to), sizeof(float));
     net->receive = ls_calloc((size_t)lay_out(size, &net->from), sizeof(float));
-    net->packed = ls_calloc((size_t)net->records.count[ls_job_rank(ex->job)], sizeof(double));
-    net->unpacked = ls_calloc((size_t)lay_out(size, &net->records), sizeof(double));
-    LS_REQUIRE(net->send && net->receive && net->packed && net->unpacked, LS_ENOMEM, "out of memory for the exchange");
-    return LS_OK;
+    LS_REQUIRE(net->send && net->receive, LS_ENOMEM, "out of memory for the exchange");
+    return ls__records_create(ex);
 }
 
 void ls__network_destroy(ls_exchange *ex)
@@ -179,6 +191,10 @@ void ls__network_gather_blocks(ls_exchange *ex)
 void ls_exchange_publish_root(ls_exchange *ex)
 {
     const ls_job *job = ex->job;
+    if (ex->replicated) {
+        ls_job_broadcast(job, 0, ex->params, (size_t)ex->n_floats * sizeof(float));
+        return;
+    }
     ls_barrier_wait(ex->barrier, ex->n_local, ex->spins);
     if (job->leaders != MPI_COMM_NULL)
         for (int64_t at = 0; at < ex->n_floats; at += 1 << 28)

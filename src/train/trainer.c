@@ -57,9 +57,11 @@ static ls_status create_exchange(ls_trainer *t)
     for (int i = 0; i < n; i++)
         spans[i] = (ls_span){ls_network_tensor(t->network, i)->first, ls_network_tensor(t->network, i)->n};
     ls_status status = ls__try_pairs(t);
+    const ls_exchange_options options = {.n_shards = (int)t->plan.n_shards,
+                                         .pairs = t->pairs,
+                                         .replicated = t->config->exchange.method == LS_MPI_ALLREDUCE};
     if (status == LS_OK)
-        status = ls_exchange_create(t->job, spans, n, ls_network_n_floats(t->network), (int)t->plan.n_shards, t->pairs,
-                                    &t->exchange);
+        status = ls_exchange_create(t->job, spans, n, ls_network_n_floats(t->network), &options, &t->exchange);
     ls_free(spans);
     return status;
 }
@@ -133,6 +135,14 @@ static void notice_ranks(const ls_trainer *t)
                   ls_job_size(t->job), t->plan.n_shards, ls_job_size(t->job) - t->plan.n_shards);
 }
 
+static void notice_method(const ls_trainer *t)
+{
+    if (t->config->exchange.method == LS_MPI_ALLREDUCE)
+        ls_notice(
+            "exchange.method is mpi_allreduce: results are tied to the rank count and to the MPI library, and replicas "
+            "agree only as far as the library gives every rank the same sum");
+}
+
 static ls_status create(ls_trainer *t)
 {
     t->evaluated_at = t->saved_at = -1;
@@ -142,6 +152,7 @@ static ls_status create(ls_trainer *t)
     set_seeds(t);
     LS_TRY(ls__restore(t));
     notice_ranks(t);
+    notice_method(t);
     ls__progress_start(t);
     return open_metrics(t);
 }
