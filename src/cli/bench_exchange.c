@@ -58,9 +58,7 @@ static ls_status set_up(contest *c)
     LS_TRY(status);
     LS_TRY(ls_exchange_create(c->job, &(ls_span){0, c->n}, 1, ls_pad_floats(c->n),
                               &(ls_exchange_options){.n_shards = ls_job_size(c->job)}, &c->exchange));
-    int64_t first, n;
-    ls_exchange_slice(c->exchange, &first, &n);
-    c->slot = ls_calloc((size_t)n, sizeof(float));
+    c->slot = ls_calloc((size_t)ls_exchange_slice_size(c->exchange), sizeof(float));
     c->params = ls_calloc((size_t)c->n, sizeof(float));
     c->gradient = ls_calloc((size_t)c->n, sizeof(float));
     c->momentum = ls_calloc((size_t)c->n, sizeof(float));

@@ -99,6 +99,7 @@ const float *ls_executor_forward(ls_executor *ex, const ls_pass *pass)
     for (int i = 0; i < ls_network_n_layers(ex->network); i++) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
         p.share_rows = partition != NULL && partition->forward[i];
+        if (pass->hooks != NULL) pass->hooks->before_forward(pass->hooks->context, i);
         layer->ops->forward(layer, &p, x, ex->out[i]);
         x = ex->out[i];
     }
@@ -123,5 +124,7 @@ void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
         if (!in_place) ex->side ^= 1;
         p.share_rows = partition != NULL && partition->backward[i];
         layer->ops->backward(layer, &p, x, ex->out[i], dy, i > 0 ? ex->gradient[ex->side] : NULL);
+        if (pass->hooks != NULL && pass->hooks->after_backward != NULL)
+            pass->hooks->after_backward(pass->hooks->context, i);
     }
 }

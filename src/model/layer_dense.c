@@ -45,11 +45,14 @@ static void rows_product(const ls_pass *pass, int64_t n_out, int64_t n_in, const
 {
     if (pass->share_rows) {
         ls_gemm(pass->n_rows, n_out, n_in, (ls_matrix){x, n_in, false}, w, 0.0f, y, n_out);
+        ls_pass_between(pass);
         return;
     }
-    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++)
+    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++) {
         ls_gemm(run->n, n_out, n_in, (ls_matrix){x + run->first * n_in, n_in, false}, w, 0.0f, y + run->first * n_out,
                 n_out);
+        ls_pass_between(pass);
+    }
 }
 
 /* Y[n, out] = X[n, in] W[out, in]^T + b */
@@ -73,6 +76,7 @@ static void dense_backward(const ls_layer *l, const ls_pass *pass, const float *
         ls_gemm(l->n_out, l->n_in, run->n, (ls_matrix){dyr, l->n_out, true},
                 (ls_matrix){x + run->first * l->n_in, l->n_in, false}, beta, grad + l->tensor[0].first, l->n_in);
         if (l->n_tensors == 2) ls_vec_column_sums(run->n, l->n_out, dyr, beta, grad + l->tensor[1].first);
+        ls_pass_between(pass);
     }
     if (dx != NULL) rows_product(pass, l->n_in, l->n_out, dy, w, dx);
 }

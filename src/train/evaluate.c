@@ -14,6 +14,7 @@ static bool is_due(const ls_trainer *t, int which, bool all)
 ls_status ls__evaluate(ls_trainer *t, bool all)
 {
     const double start = ls_clock_s();
+    ls_exchange_settle(t->exchange);
     const bool fresh = t->evaluated_at != t->state.iteration;
     for (int which = LS_VALIDATION; which < LS_N_SETS; which++) {
         const double mark = ls_clock_s();

@@ -48,8 +48,10 @@ static void score(ls_trainer *t, const ls_pass *pass, const float *out)
 }
 
 /* Forward, loss and backward of runs that together fit the executor. */
-static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *runs, int n_runs)
+static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *runs, int n_runs, bool last)
 {
+    ls_pass_hooks hooks = t->hooks;
+    if (!last) hooks.after_backward = NULL;
     const ls_pass pass = {.training = true,
                           .runs = runs,
                           .n_runs = n_runs,
@@ -57,7 +59,8 @@ static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *ru
                           .params = ls_exchange_params(t->exchange),
                           .grad = t->gradients,
                           .seed = (uint64_t)t->seed_dropout,
-                          .iteration = t->state.iteration};
+                          .iteration = t->state.iteration,
+                          .hooks = hooks.context != NULL ? &hooks : NULL};
     double mark = ls_clock_s();
     gather_rows(t, batch, runs[0].batch_row, pass.n_rows);
     lap(&mark, &t->times.data);
@@ -97,7 +100,7 @@ static void compute_gradients(ls_trainer *t, const ls_batch *batch)
     const int n_runs = ls__batch_runs(t, batch->rows);
     for (int i = 0, j; i < n_runs; i = j) {
         j = ls__next_group(t, i, n_runs);
-        compute_group(t, batch, t->runs + i, j - i);
+        compute_group(t, batch, t->runs + i, j - i, j == n_runs);
     }
     const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
     for (int s = first; s < first + n; s++)

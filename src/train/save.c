@@ -135,6 +135,7 @@ static ls_status write_file(ls_trainer *t, const char *path)
 {
     saving s = {0};
     ls_status status = LS_OK;
+    ls_exchange_settle(t->exchange);
     const bool writes = ls_job_rank(t->job) == 0;
     if (writes) status = begin_file(t, path, &s);
     for (int slot = 0; slot < t->optimizer->ops->n_slots; slot++)
@@ -280,10 +281,16 @@ static ls_status open_stored(ls_trainer *t, ls_checkpoint **c)
     return LS_OK;
 }
 
+static void initialise_tile(void *context, const ls_tile *tile)
+{
+    const ls_trainer *t = context;
+    ls_network_init(t->network, (uint64_t)t->seed_init, tile->first, tile->n,
+                    ls_exchange_params(t->exchange) + tile->first);
+}
+
 static void initialise(ls_trainer *t)
 {
-    ls_network_init(t->network, (uint64_t)t->seed_init, t->slice_first, t->slice_n,
-                    ls_exchange_params(t->exchange) + t->slice_first);
+    ls_exchange_each(t->exchange, initialise_tile, t);
     ls_exchange_publish(t->exchange);
 }
 

@@ -1,4 +1,6 @@
-/* Which shortcuts give the bits of separate products on this machine, tried at the start for the shapes of this run. */
+/* Which shortcuts give the bits of separate products on this machine, tried at the start for the shapes of this run;
+ * and the hooks by which messages travel under the computing. */
+#include "base/mem.h"
 #include "train/trainer_internal.h"
 
 int ls__batch_runs(ls_trainer *t, int64_t batch_rows)
@@ -78,4 +80,35 @@ void ls_trainer_shortcuts(ls_trainer *t, ls_shortcuts *out)
     const int end = n_runs > 0 ? ls__next_group(t, 0, n_runs) : 0;
     *out = (ls_shortcuts){.pairs = t->pairs};
     ls_executor_shared(t->executor, t->runs, end, &out->forward, &out->backward, &out->n_layers);
+}
+
+static void await_layer(void *context, int position)
+{
+    ls_trainer *t = context;
+    if (ls_network_layer(t->network, position)->n_tensors > 0) ls_exchange_await(t->exchange, t->tensor_of[position]);
+}
+
+static void layer_is_ready(void *context, int position)
+{
+    ls_trainer *t = context;
+    ls_exchange_ready(t->exchange, t->tensor_of[position]);
+}
+
+static void poll_exchange(void *context)
+{
+    ls_exchange_poll(((ls_trainer *)context)->exchange);
+}
+
+ls_status ls__create_hooks(ls_trainer *t)
+{
+    if (ls_job_n_nodes(t->job) == 1) return LS_OK;
+    const int n = ls_network_n_layers(t->network);
+    t->tensor_of = ls_calloc((size_t)n, sizeof *t->tensor_of);
+    LS_REQUIRE(t->tensor_of != NULL, LS_ENOMEM, "out of memory");
+    for (int i = 0, tensor = 0; i < n; i++) {
+        t->tensor_of[i] = tensor;
+        tensor += ls_network_layer(t->network, i)->n_tensors;
+    }
+    t->hooks = (ls_pass_hooks){t, await_layer, layer_is_ready, poll_exchange};
+    return LS_OK;
 }

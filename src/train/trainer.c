@@ -12,6 +12,8 @@
 #include "base/option.h"
 #include "train/trainer_internal.h"
 
+enum { BUCKET_FLOATS = 1 << 18 }; /* 1 MB: large enough for bandwidth, small enough to start early */
+
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -59,7 +61,8 @@ static ls_status create_exchange(ls_trainer *t)
     ls_status status = ls__try_pairs(t);
     const ls_exchange_options options = {.n_shards = (int)t->plan.n_shards,
                                          .pairs = t->pairs,
-                                         .replicated = t->config->exchange.method == LS_MPI_ALLREDUCE};
+                                         .replicated = t->config->exchange.method == LS_MPI_ALLREDUCE,
+                                         .bucket_floats = BUCKET_FLOATS};
     if (status == LS_OK)
         status = ls_exchange_create(t->job, spans, n, ls_network_n_floats(t->network), &options, &t->exchange);
     ls_free(spans);
@@ -86,7 +89,6 @@ static ls_status create_buffers(ls_trainer *t)
     size_groups(t, &chunk, &rows);
     LS_TRY(ls_executor_create(t->network, rows, &t->executor));
     LS_TRY(ls_scorer_create(t->job, t->network, t->executor, t->loss, t->data->normalizer, chunk, &t->scorer));
-    ls_exchange_slice(t->exchange, &t->slice_first, &t->slice_n);
     const int n_shards = ls_exchange_n_shards(t->exchange);
     t->runs = ls_calloc((size_t)ls_plan_max_runs(&t->plan, ls_job_size(t->job)), sizeof *t->runs);
     t->gradients = ls_calloc((size_t)n_shards, sizeof *t->gradients);
@@ -95,10 +97,11 @@ static ls_status create_buffers(ls_trainer *t)
     t->targets = ls_calloc((size_t)(t->group_rows * t->data->set[LS_TRAIN].info.n_targets), sizeof *t->targets);
     bool ok = t->runs && t->gradients && t->ids && t->labels && t->targets;
     for (int s = 0; s < t->optimizer->ops->n_slots; s++)
-        ok = (t->slots[s] = ls_calloc((size_t)t->slice_n, sizeof(float))) != NULL && ok;
+        ok = (t->slots[s] = ls_calloc((size_t)ls_exchange_slice_size(t->exchange), sizeof(float))) != NULL && ok;
     LS_REQUIRE(ok, LS_ENOMEM, "out of memory for the optimizer or a batch");
     for (int s = 0; s < n_shards; s++)
         t->gradients[s] = ls_exchange_gradient(t->exchange, ls_exchange_first_shard(t->exchange) + s);
+    LS_TRY(ls__create_hooks(t));
     return ls__try_sharing(t);
 }
 
@@ -180,6 +183,7 @@ void ls_trainer_destroy(ls_trainer **trainer)
     ls_trainer *t = *trainer;
     ls_metrics_close(&t->metrics);
     for (int s = 0; s < LS_OPTIMIZER_MAX_SLOTS; s++) ls_free(t->slots[s]);
+    ls_free(t->tensor_of);
     ls_free(t->runs);
     ls_free(t->gradients);
     ls_free(t->ids);
@@ -243,6 +247,7 @@ static ls_status train(ls_trainer *t, ls_stop_reason *reason)
 uint64_t ls_trainer_params_hash(const ls_trainer *t)
 {
     ls_hash *hash;
+    ls_exchange_settle(t->exchange);
     if (ls_hash_create(&hash) != LS_OK) return 0;
     for (int i = 0; i < ls_network_n_tensors(t->network); i++) {
         const ls_tensor *tensor = ls_network_tensor(t->network, i);

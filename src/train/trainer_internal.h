@@ -42,7 +42,8 @@ struct ls_trainer {
     int32_t *labels;                      /* [group_rows] */
     float *targets;                       /* [group_rows, n_targets] */
     float *slots[LS_OPTIMIZER_MAX_SLOTS]; /* of this rank's slice */
-    int64_t slice_first, slice_n;
+    int *tensor_of;                       /* [layers] first tensor of a layer or of the next one that has any */
+    ls_pass_hooks hooks;
 
     bool pairs; /* right leaves are added to their left neighbours' buffers */
 
@@ -73,6 +74,9 @@ int ls__next_group(ls_trainer *trainer, int i, int n_runs);
  *  errors are agreed), and on shared products, when the executor is there (not collective). */
 ls_status ls__try_pairs(ls_trainer *trainer);
 ls_status ls__try_sharing(ls_trainer *trainer);
+
+/** Several nodes: lets the exchange's messages travel under forward and backward.  Not collective. */
+ls_status ls__create_hooks(ls_trainer *trainer);
 
 /** Computes, exchanges and updates; advances state.iteration.  Collective. */
 ls_status ls__iterate(ls_trainer *trainer);
