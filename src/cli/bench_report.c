@@ -33,6 +33,7 @@ static int list_figures(const ls_bench_run *r, figure out[MAX_FIGURES])
                           {"shared_forward_layers", "", r->shortcuts.forward},
                           {"shared_backward_layers", "", r->shortcuts.backward},
                           {"paired_leaves", "", r->shortcuts.pairs},
+                          {"shards", "", (double)r->shards},
                           {"limit_ms", "ms", 1e3 * r->limit_s},
                           {"iteration_over_limit", "", r->limit_s > 0 ? median / r->limit_s : 0}};
     const int n_all = (int)(sizeof all / sizeof all[0]), shown = r->limit_s > 0 ? n_all : n_all - 2;

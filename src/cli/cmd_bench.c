@@ -36,6 +36,7 @@ static ls_status measure_whole(const ls_job *job, const ls_config *config, const
     ls_trainer *trainer;
     LS_TRY(ls_trainer_create(job, config, data, &(ls_trainer_options){0}, &trainer));
     ls_trainer_shortcuts(trainer, &run->shortcuts);
+    run->shards = ls_trainer_plan(trainer)->n_shards;
     ls_status status = run_steps(trainer, 3 + run->iterations / 5);
     for (int r = 0; r < LS_BENCH_REPEATS && status == LS_OK; r++) {
         ls_job_barrier(job);
