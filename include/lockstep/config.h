@@ -14,6 +14,8 @@
 struct ls_node;
 struct ls_text;
 
+typedef enum ls_exchange_method { LS_TREE, LS_MPI_ALLREDUCE } ls_exchange_method;
+
 /** Values of the keys of the same names; text and nodes belong to the tree. */
 typedef struct ls_config {
     struct ls_node *root;
@@ -36,6 +38,9 @@ typedef struct ls_config {
         } seeds;
     } train;
     struct {
+        int method; /* ls_exchange_method */
+    } exchange;
+    struct {
         const char *metric;
         double above, below; /* NaN: not given */
         int64_t patience;    /* 0: off */
@@ -55,6 +60,7 @@ typedef struct ls_config {
         int64_t blas_threads;
         int64_t memory_limit; /* MB of activations per rank */
         int64_t ranks_per_node;
+        bool shortcuts;
     } runtime;
 } ls_config;
 

@@ -4,7 +4,9 @@
  * cut into blocks of at most 4096 elements, which restart at each tensor; every rank of the job owns a run of whole
  * blocks (P1).  The owner adds all shards' sums of a block in tree order (P2) and hands the sum to a callback that
  * updates the parameters in place; then every node receives the result.  It knows tiles, not optimizers.
- * On one node that is two barriers and no message; between nodes, a reduce-scatter and an all-gather of slices. */
+ * On one node that is two barriers and no message.  Between nodes the vector is cut into buckets of whole tensors,
+ * owned bucket by bucket: the reduce-scatter of a bucket starts when all ranks of a node have said ls_exchange_ready
+ * for it, while backward goes on, and its all-gather runs under the next forward, which awaits it layer by layer. */
 #ifndef LOCKSTEP_EXCHANGE_H
 #define LOCKSTEP_EXCHANGE_H
 
@@ -23,10 +25,10 @@ typedef struct ls_span {
 /** One block at its owner. */
 typedef struct ls_tile {
     int64_t first, n;    /* elements of the flat vector */
-    int64_t slice_first; /* first minus the first element of the owner's slice */
+    int64_t slice_first; /* where they lie in the owner's own arrays, of ls_exchange_slice_size elements */
     int64_t block;
     int tensor;
-    float *sum; /* [n] the sum over all shards; may be overwritten */
+    float *sum; /* [n] the sum over all shards; may be overwritten; NULL in ls_exchange_each */
 } ls_tile;
 
 typedef void (*ls_tile_fn)(void *context, const ls_tile *tile);
@@ -40,14 +42,26 @@ typedef struct ls_exchange_times {
 
 typedef struct ls_exchange ls_exchange;
 
-/** Bytes of node memory for a node with so many shards and ranks. */
-size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_shards, int n_ranks);
+/** Bytes of node memory for a node with so many gradient buffers, shards and ranks. */
+size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_buffers, int n_shards, int n_ranks);
 
-/** For a flat vector of n_floats with these tensors, and n_shards leaves; shard s belongs to the rank r with
- *  ls_shard_first(n_shards, size, r) <= s < ls_shard_first(n_shards, size, r + 1).  Borrows the job.  Collective.
- *  LS_ENOMEM on every rank. */
-ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats, int n_shards,
-                             ls_exchange **out);
+/** How the sums are made. */
+typedef struct ls_exchange_options {
+    int n_shards; /* leaves of the tree */
+    /** The leaves 2i and 2i + 1, where one rank has both, share a buffer that holds their sum. */
+    bool pairs;
+    /** The literal allreduce: MPI_Allreduce adds the ranks' sums in its own order, and every rank updates a replica of
+     *  all parameters: its slice is the whole vector.  P3 holds; P1 and P2 do not. */
+    bool replicated;
+    /** Several nodes: a bucket is cut where it has so many elements; 0: one bucket. */
+    int64_t bucket_floats;
+} ls_exchange_options;
+
+/** For a flat vector of n_floats with these tensors.  Shard s belongs to the rank r with ls_shard_first(n_shards, size,
+ * r)
+ *  <= s < ls_shard_first(n_shards, size, r + 1).  Borrows the job.  Collective.  LS_ENOMEM on every rank. */
+ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats,
+                             const ls_exchange_options *options, ls_exchange **out);
 void ls_exchange_destroy(ls_exchange **exchange);
 
 /** The node's copy of the parameters [n_floats]. */
@@ -58,6 +72,9 @@ int ls_exchange_first_shard(const ls_exchange *exchange);
 int ls_exchange_n_shards(const ls_exchange *exchange);
 float *ls_exchange_gradient(const ls_exchange *exchange, int shard);
 
+/** The shard is the right leaf of a pair: its gradient is added to its left neighbour's buffer. */
+bool ls_exchange_is_right(const ls_exchange *exchange, int shard);
+
 /** LS_RECORD doubles of one of this rank's shards, to be written before each run; and the tree-ordered sums over all
  *  shards of the last run, the same on every rank. */
 double *ls_exchange_record(const ls_exchange *exchange, int shard);
@@ -67,16 +84,32 @@ void ls_exchange_totals(const ls_exchange *exchange, double totals[LS_RECORD]);
 void ls_exchange_set_word(ls_exchange *exchange, uint32_t word);
 uint32_t ls_exchange_word(const ls_exchange *exchange, int rank);
 
-/** Blocks of the vector, and this rank's slice [*first, *first + *n) of it. */
+/** Blocks of the vector; elements that this rank owns, each tensor padded to 64 bytes. */
 int64_t ls_exchange_n_blocks(const ls_exchange *exchange);
-void ls_exchange_slice(const ls_exchange *exchange, int64_t *first, int64_t *n);
+int64_t ls_exchange_slice_size(const ls_exchange *exchange);
+
+/** Calls `visit` for every block of this rank.  Not collective. */
+void ls_exchange_each(ls_exchange *exchange, ls_tile_fn visit, void *context);
 
 /** One number per block of this rank, kept by its callback: block_value[tile->block]. */
 double *ls_exchange_block_values(const ls_exchange *exchange);
 /** After a run with share_block_values, on rank 0: their sum in block order.  Elsewhere 0. */
 double ls_exchange_block_total(const ls_exchange *exchange);
 
-/** One iteration: adds, calls `update` for every block of this rank, shares the parameters.  Collective. */
+/** This rank's gradients of the tensors from `tensor` on are complete: what other nodes need of them may go.  Optional,
+ *  with falling tensors; several nodes only.  Not blocking. */
+void ls_exchange_ready(ls_exchange *exchange, int tensor);
+
+/** Lets messages proceed: called now and then during backward and forward.  Not blocking. */
+void ls_exchange_poll(ls_exchange *exchange);
+
+/** Waits until the node's copy of a tensor is the result of the last run.  Blocks while messages are under way. */
+void ls_exchange_await(ls_exchange *exchange, int tensor);
+
+/** Waits for all tensors; to be called before anyone else reads the parameters. */
+void ls_exchange_settle(ls_exchange *exchange);
+
+/** One iteration: adds, calls `update` for every block of this rank, begins to share the parameters.  Collective. */
 void ls_exchange_run(ls_exchange *exchange, ls_tile_fn update, void *context, bool share_block_values);
 
 /** Shares parameters that each owner has written into its own slice.  Collective. */
@@ -88,7 +121,7 @@ void ls_exchange_publish_root(ls_exchange *exchange);
 /** A piece of a flat vector at rank 0. */
 typedef ls_status (*ls_piece_fn)(void *context, int64_t first, int64_t n, float *data);
 
-/** Brings the elements of `tensor` from their owners' slices [n of ls_exchange_slice] to rank 0, in order, in pieces,
+/** Brings the elements of `tensor` from their owners' arrays [ls_exchange_slice_size] to rank 0, in order, in pieces,
  * each handed to `sink` there.  Never gathers a whole vector.  Collective; a sink's failure is returned on rank 0 only.
  */
 ls_status ls_exchange_collect(ls_exchange *exchange, int tensor, float *slice, ls_piece_fn sink, void *context);

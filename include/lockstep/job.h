@@ -65,6 +65,9 @@ void ls_job_gather_all(const ls_job *job, const double *mine, const int *counts,
 /** Largest value of all ranks.  Collective. */
 double ls_job_max(const ls_job *job, double mine);
 
+/** Sums n floats of all ranks into every rank's x by MPI_Allreduce: in the library's order.  Collective. */
+void ls_job_allreduce(const ls_job *job, float *x, int64_t n);
+
 /** n bytes from rank `from` to rank 0 (no message when from is 0); called by these two ranks. */
 void ls_job_send_to_root(const ls_job *job, int from, void *bytes, size_t n);
 /** n bytes from rank 0 to rank `to` (no message when to is 0); called by these two ranks. */

@@ -48,6 +48,14 @@ typedef struct ls_run {
     bool fresh;        /* first of its leaf: grad[leaf] is written, not added to */
 } ls_run;
 
+/** Calls back during a pass, so that messages can travel under the computing. */
+typedef struct ls_pass_hooks {
+    void *context;
+    void (*before_forward)(void *context, int position); /* the layer's parameters are about to be read */
+    void (*after_backward)(void *context, int position); /* its gradients are complete; NULL: others will follow */
+    void (*between)(void *context);                      /* now and then, between products */
+} ls_pass_hooks;
+
 /** What one forward and backward pass works on.  Bits of a row depend on its run's shape, never on other runs. */
 typedef struct ls_pass {
     bool training;
@@ -58,7 +66,15 @@ typedef struct ls_pass {
     float *const *grad;  /* [leaf] flat gradient vectors; NULL without backward */
     uint64_t seed;       /* of dropout */
     int64_t iteration;
+    const ls_pass_hooks *hooks; /* NULL: none */
+    bool share_rows; /* set by the executor: rows of all runs may share one matrix product, the bits being equal */
 } ls_pass;
+
+/** To be called by layers after each large product. */
+static inline void ls_pass_between(const ls_pass *pass)
+{
+    if (pass->hooks != NULL) pass->hooks->between(pass->hooks->context);
+}
 
 enum { LS_LAYER_MAX_TENSORS = 2 };
 

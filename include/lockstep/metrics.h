@@ -2,7 +2,8 @@
  *
  * Keys of every line: event, wall_s (seconds since this process began to train).  Events:
  *   start   version, commit, config, ranks, nodes, host_cores, blas_core, blas_threads, mpi, n_parameters, n_samples,
- *           iterations_per_epoch, total_iterations, shards, micro_batch_size, data_hash, iteration (resumed at)
+ *           iterations_per_epoch, total_iterations, shards, micro_batch_size, data_hash, iteration (resumed at),
+ *           shared_forward_layers, shared_backward_layers, paired_leaves (shortcuts of equal bits that are in use)
  *   train   iteration, epoch, loss (mean over the batch), accuracy (classification), lr, gnorm, batch (samples),
  *           iteration_ms, samples_per_s
  *   eval    iteration, epoch, set, loss, accuracy and error (classification), n, seconds

@@ -12,7 +12,8 @@ struct ls_text;
 typedef struct ls_network ls_network;
 
 /** Builds the layers of a model list for samples of shape `in`.  Completes the list with every default, so that
- *  `- dense: 10` becomes `- dense: {units: 10, ...}`.  LS_EUSAGE names place, position and shapes. */
+ *  `- dense: 10` becomes `- dense: {units: 10, ...}`; it must outlive the network.  LS_EUSAGE names place, position and
+ * shapes. */
 ls_status ls_network_create(struct ls_node *model, const ls_shape *in, ls_network **out);
 void ls_network_destroy(ls_network **network);
 
@@ -54,5 +55,17 @@ float *ls_executor_output_gradient(const ls_executor *executor);
 
 /** Runs all layers backward after a forward of the same pass, adding to pass->grad. */
 void ls_executor_backward(ls_executor *executor, const ls_pass *pass);
+
+/** Tries which layers give the same bits when the rows of all these runs share one matrix product, and uses that from
+ *  now on for passes over runs of the same sizes.  LS_ENOMEM. */
+ls_status ls_executor_try_sharing(ls_executor *executor, const ls_run *runs, int n_runs);
+
+/** Layers with parameters whose products are shared for runs of these sizes, forward and backward, of how many. */
+void ls_executor_shared(const ls_executor *executor, const ls_run *runs, int n_runs, int *forward, int *backward,
+                        int *n_layers);
+
+/** Tries whether adding the gradient of a run of n_rows rows onto another one (fresh = false) gives the same bits as
+ *  adding it after it is complete: then the right leaf of a pair needs no buffer of its own.  LS_ENOMEM. */
+ls_status ls_network_try_adding(const ls_network *network, int64_t n_rows, bool *equal);
 
 #endif

@@ -36,6 +36,7 @@ typedef struct ls_optimizer_ops {
     const char *name, *help;
     const struct ls_option *options; /* its own; NULL: none */
     size_t options_size;
+    const char *weight_decay; /* its default, as YAML; NULL: 0 */
     int n_slots;
     const char *slot_name[LS_OPTIMIZER_MAX_SLOTS]; /* as PyTorch's state names them */
     void (*update)(const ls_optimizer *optimizer, const ls_update *update);
@@ -47,7 +48,7 @@ struct ls_optimizer {
     void *options;
 };
 
-/** From the map {name: ..., lr: ..., ...}, completed with defaults.  LS_EUSAGE. */
+/** From the map {name: ..., lr: ..., ...}, completed with defaults; it must outlive the optimizer.  LS_EUSAGE. */
 ls_status ls_optimizer_create(struct ls_node *spec, ls_optimizer **out);
 void ls_optimizer_destroy(ls_optimizer **optimizer);
 

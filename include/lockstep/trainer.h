@@ -66,6 +66,14 @@ ls_status ls_trainer_step(ls_trainer *trainer);
 /** Evaluates every held-out set into *result; for benchmarks and tests.  Collective. */
 ls_status ls_trainer_evaluate(ls_trainer *trainer, ls_training_result *result);
 
+/** Shortcuts in use (configuration key runtime.shortcuts): layers with parameters whose products are shared by all rows
+ *  of this rank in a full batch, of n_layers; and whether right leaves are added to their left neighbours. */
+typedef struct ls_shortcuts {
+    int n_layers, forward, backward;
+    bool pairs;
+} ls_shortcuts;
+void ls_trainer_shortcuts(ls_trainer *trainer, ls_shortcuts *out);
+
 const ls_plan *ls_trainer_plan(const ls_trainer *trainer);
 int64_t ls_trainer_n_params(const ls_trainer *trainer);
 /** Seconds by phase so far. */

@@ -26,7 +26,8 @@ typedef struct ls_args {
     ls_override overrides[LS_MAX_OVERRIDES]; /* in the order given */
     int n_overrides;
     const char *run_dir, *data_dir, *resume, *config, *split, *data, *out, *samples, *ranks, *iterations;
-    bool json, quiet, overwrite, hash, help;
+    const char *measured, *ranks_per_node, *link_gbps, *link_us;
+    bool json, quiet, overwrite, hash, limit, exchange, scale, help;
 } ls_args;
 
 /** Reads argv behind the command's name.  `--flag value` and `--flag=value`; underscores may stand for dashes.

@@ -8,26 +8,13 @@
 #include "base/option.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/plan_view.h"
 #include "lockstep/exchange.h"
 #include "lockstep/loss.h"
-#include "lockstep/network.h"
-#include "lockstep/optimizer.h"
-#include "lockstep/plan.h"
 #include "lockstep/sampler.h"
-#include "lockstep/schedule.h"
 #include "train/data.h"
 
-/* Everything that is printed. */
-typedef struct view {
-    ls_config *config;
-    ls_plan plan;
-    ls_dataset_info info;
-    int64_t n_validation, n_test, n_ranks;
-    size_t data_bytes;
-    ls_network *network;
-    ls_optimizer *optimizer;
-    ls_schedule *schedule;
-} view;
+typedef ls_plan_view view;
 
 static ls_status add_set_bytes(view *v, const ls_dataset_info *info)
 {
@@ -96,7 +83,8 @@ static int64_t n_blocks(const view *v)
 
 static double node_mb(const view *v)
 {
-    return (double)(ls_exchange_node_bytes(ls_network_n_floats(v->network), n_blocks(v), (int)v->plan.n_shards,
+    const int shards = (int)v->plan.n_shards;
+    return (double)(ls_exchange_node_bytes(ls_network_n_floats(v->network), n_blocks(v), shards, shards,
                                            (int)v->n_ranks) +
                     v->data_bytes) /
            1e6;
@@ -269,11 +257,13 @@ ls_status ls__cmd_plan(const ls_args *args, const ls_job *world)
     (void)world;
     view v = {0};
     ls_status status = ls__need_argument(args, "a configuration file");
-    if (status == LS_OK) status = ls_args_int("--ranks", args->ranks, 1, 1, &v.n_ranks);
+    if (status == LS_OK && !args->scale) status = ls_args_int("--ranks", args->ranks, 1, 1, &v.n_ranks);
     if (status == LS_OK && v.n_ranks > 1000000)
         status = ls_status_fail(LS_EUSAGE, __FILE__, __LINE__, "--ranks: at most 1000000");
     if (status == LS_OK) status = build(args, &v);
-    if (status == LS_OK && args->samples != NULL)
+    if (status == LS_OK && args->scale)
+        status = ls_plan_print_scale(args, &v);
+    else if (status == LS_OK && args->samples != NULL)
         status = print_samples(&v, args->samples);
     else if (status == LS_OK)
         status = args->json ? print_json(&v) : print_text(&v);

@@ -1,5 +1,6 @@
 /* The program: finds the command, starts MPI for those that need it, prints failures once, ends with the documented
  * exit code. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,7 @@ static int run_with_job(ls_status status, const ls_command *c, const ls_args *ar
 int main(int argc, char **argv)
 {
     restart_with_one_blas_thread(argv);
+    signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a failing write, with a message, not a sudden end */
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         print_usage(argc < 2 ? stderr : stdout);
         return argc < 2 ? ls_status_exit_code(LS_EUSAGE) : 0;

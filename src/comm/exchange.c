@@ -1,6 +1,5 @@
 #include "lockstep/exchange.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,128 +9,124 @@
 /* Leaves lie an odd number of cache lines apart, so that equal elements of many leaves fall into different sets. */
 enum { STAGGER = 17 * LS_ALIGNMENT_FLOATS };
 
-static int64_t count_blocks(const ls_span *tensors, int n_tensors)
-{
-    int64_t n = 0;
-    for (int t = 0; t < n_tensors; t++) n += (tensors[t].n + LS_BLOCK - 1) / LS_BLOCK;
-    return n;
-}
-
-static void cut_blocks(ls_exchange *ex, const ls_span *tensors)
-{
-    ls_block *block = ex->blocks;
-    for (int t = 0; t < ex->n_tensors; t++)
-        for (int64_t at = 0; at < tensors[t].n; at += LS_BLOCK) {
-            const int64_t rest = tensors[t].n - at;
-            *block++ = (ls_block){tensors[t].first + at, rest < LS_BLOCK ? (int)rest : LS_BLOCK, t};
-        }
-}
-
 static size_t round_up(size_t bytes)
 {
     return (bytes + LS_ALIGNMENT - 1) / LS_ALIGNMENT * LS_ALIGNMENT;
 }
 
-/* Parts of the node memory, in order. */
 static size_t head_bytes(int64_t n_blocks, int n_shards, int n_ranks)
 {
     return sizeof(ls_barrier) + (size_t)n_ranks * LS_WORD_STRIDE * sizeof(uint32_t) +
            round_up((size_t)n_shards * LS_RECORD * sizeof(double)) + round_up((size_t)n_blocks * sizeof(double));
 }
 
-size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_shards, int n_ranks)
+size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_buffers, int n_shards, int n_ranks)
 {
     return head_bytes(n_blocks, n_shards, n_ranks) + (size_t)n_floats * sizeof(float) +
-           (size_t)n_shards * (size_t)(n_floats + STAGGER) * sizeof(float);
+           (size_t)n_buffers * (size_t)(n_floats + STAGGER) * sizeof(float);
 }
 
-static void lay_out_memory(ls_exchange *ex)
+/* Parts of the node memory, in order; the buckets' states come last. */
+static void lay_out_memory(ls_exchange *ex, size_t state_at)
 {
-    const int n_shards = ex->node_end_shard - ex->node_first_shard;
     char *at = ls_window_memory(ex->window);
+    ex->state = (ls_bucket_state *)(at + state_at);
     ex->barrier = (ls_barrier *)at;
     at += sizeof(ls_barrier);
     ex->words = (uint32_t *)at;
     at += ex->n_local * LS_WORD_STRIDE * sizeof(uint32_t);
     ex->records = (double *)at;
-    at += round_up((size_t)n_shards * LS_RECORD * sizeof(double));
+    at += round_up((size_t)(ex->node_end_shard - ex->node_first_shard) * LS_RECORD * sizeof(double));
     ex->block_values = (double *)at;
     at += round_up((size_t)ex->n_blocks * sizeof(double));
     ex->params = (float *)at;
     ex->gradients = ex->params + ex->n_floats;
 }
 
-int64_t ls__slice_first(const ls_exchange *ex, int rank)
+static ls_status create_node_memory(ls_exchange *ex)
 {
-    const int64_t block = ls_shard_first(ex->n_blocks, ls_job_size(ex->job), rank);
-    return block < ex->n_blocks ? ex->blocks[block].first : ex->n_floats;
-}
-
-static void find_own(ls_exchange *ex)
-{
-    const ls_job *job = ex->job;
-    const int rank = ls_job_rank(job), size = ls_job_size(job), node = ls_job_node(job);
-    ex->n_local = (unsigned)ls_job_local_size(job, node);
-    ex->first_shard = (int)ls_shard_first(ex->n_shards, size, rank);
-    ex->end_shard = (int)ls_shard_first(ex->n_shards, size, rank + 1);
-    ex->node_first_shard = (int)ls_shard_first(ex->n_shards, size, ls_job_node_first(job, node));
-    ex->node_end_shard = (int)ls_shard_first(ex->n_shards, size, ls_job_node_first(job, node + 1));
-    ex->first_block = ls_shard_first(ex->n_blocks, size, rank);
-    ex->end_block = ls_shard_first(ex->n_blocks, size, rank + 1);
-    ex->spins = ls_barrier_spins(ls_job_host_ranks(job), ls_job_host_cores(job));
-}
-
-static ls_status create_local(ls_exchange *ex, const ls_span *tensors)
-{
-    const int size = ls_job_size(ex->job), n_nodes = ls_job_n_nodes(ex->job);
-    const int max_sources = ex->n_shards + LS_MAX_COVER * n_nodes;
-    ex->blocks = ls_calloc((size_t)ex->n_blocks, sizeof *ex->blocks);
-    ex->all_records = ls_calloc((size_t)ex->n_shards * LS_RECORD, sizeof(double));
-    ex->all_words = ls_calloc((size_t)size, sizeof(uint32_t));
-    ex->source = ls_calloc((size_t)max_sources, sizeof *ex->source);
-    ls_leaves *ranges = ls_calloc((size_t)max_sources, sizeof *ranges);
-    ls_status status = LS_OK;
-    if (!ex->blocks || !ex->all_records || !ex->all_words || !ex->source || !ranges)
-        status = ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for the exchange");
-    if (status == LS_OK) {
-        cut_blocks(ex, tensors);
-        if (n_nodes > 1) status = ls__network_create(ex);
-    }
-    if (status == LS_OK)
-        status = ls_sum_create((ls_leaves){0, ex->n_shards}, ranges, ls__sources(ex, ranges), &ex->sum);
-    ls_free(ranges);
-    LS_TRY(status);
-    int n_buffers = ls_sum_n_buffers(ex->sum);
-    for (int c = 0; c < ex->net.n_cover; c++)
-        if (ls_sum_n_buffers(ex->net.subtree[c]) > n_buffers) n_buffers = ls_sum_n_buffers(ex->net.subtree[c]);
-    ex->buffers = ls_calloc((size_t)n_buffers * LS_BLOCK, sizeof(float));
-    LS_REQUIRE(ex->buffers != NULL, LS_ENOMEM, "out of memory for the exchange");
+    ex->n_local = (unsigned)ls_job_local_size(ex->job, ls_job_node(ex->job));
+    ex->spins = ls_barrier_spins(ls_job_host_ranks(ex->job), ls_job_host_cores(ex->job));
+    const size_t bytes = round_up(ls_exchange_node_bytes(ex->n_floats, ex->n_blocks, ex->n_buffers,
+                                                         ex->node_end_shard - ex->node_first_shard, (int)ex->n_local));
+    LS_TRY(ls_window_create(ex->job, bytes + (size_t)ex->n_buckets * sizeof(ls_bucket_state),
+                            "parameters and gradients", &ex->window));
+    lay_out_memory(ex, bytes);
     return LS_OK;
 }
 
-static ls_status create(ls_exchange *ex, const ls_span *tensors)
+/* Sources of a bucket's root sum: the node's buffers, and the subtrees that other nodes send; the leaves of each into
+ * ranges.  Returns their number. */
+static int find_sources(const ls_exchange *ex, const ls_bucket *bucket, ls_source *source, ls_leaves *ranges)
 {
-    find_own(ex);
-    const size_t bytes =
-        ls_exchange_node_bytes(ex->n_floats, ex->n_blocks, ex->node_end_shard - ex->node_first_shard, (int)ex->n_local);
-    LS_TRY(ls_window_create(ex->job, bytes, "parameters and gradients", &ex->window));
-    lay_out_memory(ex);
-    return ls_job_agree(ex->job, create_local(ex, tensors));
+    int n = 0;
+    for (; n < ex->n_buffers; n++) {
+        ranges[n] = ex->buffer[n];
+        source[n] = (ls_source){ex->gradients + n * ex->stride, 0};
+    }
+    float *at = bucket->receive;
+    for (int node = 0; node < ls_job_n_nodes(ex->job); node++) {
+        if (node == ls_job_node(ex->job)) continue;
+        const int n_cover = ls__cover_of_node(ex, node, ranges + n);
+        for (int c = 0; c < n_cover; c++, at += bucket->own_end - bucket->own_first)
+            source[n++] = (ls_source){at, bucket->own_first};
+    }
+    return n;
 }
 
-ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats, int n_shards,
-                             ls_exchange **out)
+static ls_status create_sums(ls_exchange *ex, ls_leaves *ranges, int max_sources)
+{
+    int n = 0;
+    for (ls_bucket *b = ex->bucket; b < ex->bucket + ex->n_buckets; b++) {
+        b->source = ls_calloc((size_t)max_sources, sizeof *b->source);
+        LS_REQUIRE(b->source != NULL && ranges != NULL, LS_ENOMEM, "out of memory for the exchange");
+        n = find_sources(ex, b, b->source, ranges);
+    }
+    LS_TRY(ls_sum_create((ls_leaves){0, ex->n_shards}, ranges, n, &ex->sum));
+    int n_scratch = ls_sum_n_buffers(ex->sum);
+    for (int c = 0; c < ex->net.n_cover; c++)
+        if (ls_sum_n_buffers(ex->net.subtree[c]) > n_scratch) n_scratch = ls_sum_n_buffers(ex->net.subtree[c]);
+    ex->scratch = ls_calloc((size_t)n_scratch * LS_BLOCK, sizeof(float));
+    LS_REQUIRE(ex->scratch != NULL, LS_ENOMEM, "out of memory for the exchange");
+    return LS_OK;
+}
+
+static ls_status create_local(ls_exchange *ex)
+{
+    ex->all_records = ls_calloc((size_t)ex->n_shards * LS_RECORD, sizeof(double));
+    ex->all_words = ls_calloc((size_t)ls_job_size(ex->job), sizeof(uint32_t));
+    LS_REQUIRE(ex->all_records && ex->all_words, LS_ENOMEM, "out of memory for the exchange");
+    if (ex->replicated) return ls__replica_create(ex);
+    if (ex->several) LS_TRY(ls__network_create(ex));
+    const int max_sources = ex->n_shards + LS_MAX_COVER * ls_job_n_nodes(ex->job);
+    ls_leaves *ranges = ls_calloc((size_t)max_sources, sizeof *ranges);
+    const ls_status status = create_sums(ex, ranges, max_sources);
+    ls_free(ranges);
+    return status;
+}
+
+static ls_status create(ls_exchange *ex, const ls_span *tensors, int64_t bucket_floats)
+{
+    LS_TRY(ls_job_agree(ex->job, ls__layout_create(ex, tensors, bucket_floats)));
+    LS_TRY(create_node_memory(ex));
+    return ls_job_agree(ex->job, create_local(ex));
+}
+
+ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats,
+                             const ls_exchange_options *options, ls_exchange **out)
 {
     *out = NULL;
     ls_exchange *ex = ls_calloc(1, sizeof *ex);
     LS_TRY(ls_job_agree(job, ex ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
     ex->job = job;
     ex->n_floats = n_floats;
-    ex->n_shards = n_shards;
+    ex->n_shards = options->n_shards;
+    ex->pairs = options->pairs;
+    ex->replicated = options->replicated;
+    ex->several = ls_job_n_nodes(job) > 1 && !ex->replicated;
     ex->stride = n_floats + STAGGER;
     ex->n_tensors = n_tensors;
-    ex->n_blocks = count_blocks(tensors, n_tensors);
-    const ls_status status = create(ex, tensors);
+    const ls_status status = create(ex, tensors, options->bucket_floats);
     if (status != LS_OK) ls_exchange_destroy(&ex);
     *out = ex;
     return status;
@@ -142,13 +137,14 @@ void ls_exchange_destroy(ls_exchange **exchange)
     if (exchange == NULL || *exchange == NULL) return;
     ls_exchange *ex = *exchange;
     ls__network_destroy(ex);
+    ls__replica_destroy(ex);
+    for (int b = 0; ex->bucket != NULL && b < ex->n_buckets; b++) ls_free(ex->bucket[b].source);
+    ls__layout_destroy(ex);
     ls_sum_destroy(&ex->sum);
     ls_window_destroy(&ex->window);
-    ls_free(ex->blocks);
     ls_free(ex->all_records);
     ls_free(ex->all_words);
-    ls_free(ex->source);
-    ls_free(ex->buffers);
+    ls_free(ex->scratch);
     ls_free(ex);
     *exchange = NULL;
 }
@@ -170,7 +166,12 @@ int ls_exchange_n_shards(const ls_exchange *ex)
 
 float *ls_exchange_gradient(const ls_exchange *ex, int shard)
 {
-    return ex->gradients + (shard - ex->node_first_shard) * ex->stride;
+    return ex->gradients + ex->buffer_of[shard - ex->node_first_shard] * ex->stride;
+}
+
+bool ls_exchange_is_right(const ls_exchange *ex, int shard)
+{
+    return ex->buffer[ex->buffer_of[shard - ex->node_first_shard]].first != shard;
 }
 
 double *ls_exchange_record(const ls_exchange *ex, int shard)
@@ -198,10 +199,9 @@ int64_t ls_exchange_n_blocks(const ls_exchange *ex)
     return ex->n_blocks;
 }
 
-void ls_exchange_slice(const ls_exchange *ex, int64_t *first, int64_t *n)
+int64_t ls_exchange_slice_size(const ls_exchange *ex)
 {
-    *first = ls__slice_first(ex, ls_job_rank(ex->job));
-    *n = ls__slice_first(ex, ls_job_rank(ex->job) + 1) - *first;
+    return ex->slice_size;
 }
 
 double *ls_exchange_block_values(const ls_exchange *ex)
@@ -220,88 +220,4 @@ double ls_exchange_block_total(const ls_exchange *ex)
 ls_exchange_times ls_exchange_get_times(const ls_exchange *ex)
 {
     return ex->times;
-}
-
-int ls__cover_of_node(const ls_exchange *ex, int node, ls_leaves *out)
-{
-    const int size = ls_job_size(ex->job);
-    const ls_leaves part = {(int)ls_shard_first(ex->n_shards, size, ls_job_node_first(ex->job, node)),
-                            (int)ls_shard_first(ex->n_shards, size, ls_job_node_first(ex->job, node + 1))};
-    return ls_tree_cover(ex->n_shards, part, out);
-}
-
-int ls__sources(ls_exchange *ex, ls_leaves *ranges)
-{
-    int n = 0;
-    for (int s = ex->node_first_shard; s < ex->node_end_shard; s++) {
-        ranges[n] = (ls_leaves){s, s + 1};
-        ex->source[n++] = (ls_source){ls_exchange_gradient(ex, s), 0};
-    }
-    const ls_job *job = ex->job;
-    const int64_t base = ls__slice_first(ex, ls_job_rank(job)), end = ls__slice_first(ex, ls_job_rank(job) + 1);
-    float *at = ex->net.receive;
-    for (int node = 0; node < ls_job_n_nodes(job); node++) {
-        if (node == ls_job_node(job)) continue;
-        const int n_cover = ls__cover_of_node(ex, node, ranges + n);
-        for (int c = 0; c < n_cover; c++, at += end - base) ex->source[n++] = (ls_source){at, base};
-    }
-    return n;
-}
-
-static void barrier(ls_exchange *ex)
-{
-    const double start = ls_clock_s();
-    ls_barrier_wait(ex->barrier, ex->n_local, ex->spins);
-    ex->times.wait += ls_clock_s() - start;
-}
-
-static void copy_records(ls_exchange *ex)
-{
-    memcpy(ex->all_records, ex->records, (size_t)ex->n_shards * LS_RECORD * sizeof(double));
-    for (unsigned r = 0; r < ex->n_local; r++) ex->all_words[r] = ex->words[r * LS_WORD_STRIDE];
-}
-
-static void update_slice(ls_exchange *ex, ls_tile_fn update, void *context)
-{
-    const int64_t base = ls__slice_first(ex, ls_job_rank(ex->job));
-    for (int64_t b = ex->first_block; b < ex->end_block; b++) {
-        const ls_block *block = &ex->blocks[b];
-        float *sum = ls_sum_run(ex->sum, ex->source, block->first, block->n, ex->buffers);
-        update(context, &(ls_tile){.first = block->first,
-                                   .n = block->n,
-                                   .slice_first = block->first - base,
-                                   .block = b,
-                                   .tensor = block->tensor,
-                                   .sum = sum});
-    }
-}
-
-void ls_exchange_run(ls_exchange *ex, ls_tile_fn update, void *context, bool share_block_values)
-{
-    const bool several = ls_job_n_nodes(ex->job) > 1;
-    barrier(ex);
-    const double start = ls_clock_s();
-    if (several) {
-        ls__network_gather_records(ex);
-        ls__network_reduce_scatter(ex);
-    } else {
-        copy_records(ex);
-    }
-    const double added = ls_clock_s();
-    update_slice(ex, update, context);
-    const double updated = ls_clock_s();
-    if (several) {
-        ls__network_all_gather(ex);
-        if (share_block_values) ls__network_gather_blocks(ex);
-    }
-    ex->times.network += (added - start) + (ls_clock_s() - updated);
-    ex->times.tiles += updated - added;
-    barrier(ex);
-}
-
-void ls_exchange_publish(ls_exchange *ex)
-{
-    barrier(ex);
-    if (ls_job_n_nodes(ex->job) > 1) ls__network_all_gather(ex);
-    barrier(ex);
 }

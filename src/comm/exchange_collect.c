@@ -8,17 +8,31 @@ enum { PIECE_BLOCKS = 64 };
 /* A run of blocks of one tensor and one owner. */
 typedef struct piece {
     int owner;
-    int64_t first, n;
+    int64_t first, n, slice_first; /* the last: in its owner's arrays, on the owner */
 } piece;
 
+static const ls_bucket *bucket_of(const ls_exchange *ex, int64_t block)
+{
+    const ls_bucket *b = ex->bucket;
+    while (b->end_block <= block) b++;
+    return b;
+}
+
 /* The piece that begins at block *b of `tensor`; moves *b behind it; false behind the tensor's last block. */
-static bool next_piece(const ls_exchange *ex, int tensor, int64_t *b, int *owner, piece *out)
+static bool next_piece(const ls_exchange *ex, int tensor, int64_t *b, piece *out)
 {
     if (*b >= ex->n_blocks || ex->blocks[*b].tensor != tensor) return false;
-    const int size = ls_job_size(ex->job);
-    while (ls_shard_first(ex->n_blocks, size, *owner + 1) <= *b) (*owner)++;
-    const int64_t end = ls_shard_first(ex->n_blocks, size, *owner + 1), begin = *b;
-    *out = (piece){.owner = *owner, .first = ex->blocks[begin].first};
+    const ls_bucket *bucket = bucket_of(ex, *b);
+    int64_t first, end;
+    int owner = 0; /* of replicas, rank 0's is taken */
+    for (;; owner++) {
+        ls__owned_blocks(ex, bucket, owner, &first, &end);
+        if (*b < end) break;
+    }
+    const int64_t begin = *b;
+    *out = (piece){.owner = owner,
+                   .first = ex->blocks[begin].first,
+                   .slice_first = bucket->slice_first + ex->blocks[begin].first - bucket->own_first};
     for (; *b < end && *b < begin + PIECE_BLOCKS && ex->blocks[*b].tensor == tensor; (*b)++) out->n += ex->blocks[*b].n;
     return true;
 }
@@ -37,17 +51,19 @@ static ls_status move(ls_exchange *ex, int tensor, float *slice, ls_piece_fn vis
     const int rank = ls_job_rank(ex->job);
     float *buffer = ls_calloc((size_t)PIECE_BLOCKS * LS_BLOCK, sizeof *buffer);
     if (buffer == NULL) ls_job_abort(ex->job, 1);
-    const int64_t base = ls__slice_first(ex, rank);
+    const bool deals_to_all = ex->replicated && !collecting;
     ls_status status = LS_OK;
     int64_t b = first_block_of(ex, tensor);
-    int owner = 0;
-    for (piece p; next_piece(ex, tensor, &b, &owner, &p);) {
-        if (rank != 0 && rank != p.owner) continue;
-        float *data = rank == p.owner ? slice + (p.first - base) : buffer;
+    for (piece p; next_piece(ex, tensor, &b, &p);) {
+        if (rank != 0 && rank != p.owner && !deals_to_all) continue;
+        float *data = rank == p.owner || deals_to_all ? slice + p.slice_first : buffer;
         const size_t bytes = (size_t)p.n * sizeof *data;
         if (collecting) ls_job_send_to_root(ex->job, p.owner, data, bytes);
         if (rank == 0 && status == LS_OK) status = visit(context, p.first, p.n, data);
-        if (!collecting) ls_job_send_from_root(ex->job, p.owner, data, bytes);
+        if (deals_to_all)
+            ls_job_broadcast(ex->job, 0, data, bytes);
+        else if (!collecting)
+            ls_job_send_from_root(ex->job, p.owner, data, bytes);
     }
     ls_free(buffer);
     return status;

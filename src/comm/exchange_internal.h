@@ -2,6 +2,9 @@
 #ifndef LOCKSTEP_COMM_EXCHANGE_INTERNAL_H
 #define LOCKSTEP_COMM_EXCHANGE_INTERNAL_H
 
+#include <mpi.h>
+#include <stdatomic.h>
+
 #include "comm/barrier.h"
 #include "comm/tree.h"
 #include "lockstep/exchange.h"
@@ -13,66 +16,114 @@ typedef struct ls_block {
     int n, tensor;
 } ls_block;
 
-/** A message to or from every rank: counts and firsts [size], in floats or doubles; one block of memory. */
+/** Messages to or from every rank: counts and firsts [size], in elements; one block of memory. */
 typedef struct ls_counts {
     int *count, *first;
 } ls_counts;
 
-/** Between nodes: what this rank sends for its node, and what its slice receives from other nodes. */
+/** A run of whole tensors whose blocks are dealt to all ranks. */
+typedef struct ls_bucket {
+    int first_tensor;
+    int64_t first_block, end_block;
+    int64_t first, end; /* elements */
+    int64_t own_first_block, own_end_block;
+    int64_t own_first, own_end; /* elements of this rank's part */
+    int64_t slice_first;        /* where that part lies in this rank's arrays */
+    ls_source *source;          /* of the root sum: node buffers, then received subtrees */
+    /* several nodes */
+    float *send, *receive; /* of the reduce-scatter */
+    ls_counts to, from;    /* elements of send and receive */
+    ls_counts out, in;     /* all-gather, elements of params */
+    MPI_Request reduce, gather;
+    bool started; /* the reduce-scatter of this round */
+} ls_bucket;
+
+/** How far the ranks of a node are with a bucket; in node memory, counting up for ever. */
+typedef struct ls_bucket_state {
+    _Alignas(64) _Atomic uint64_t ready;   /* ranks whose gradients are complete */
+    _Alignas(64) _Atomic uint64_t arrived; /* ranks that have all of its parameters that they carry */
+} ls_bucket_state;
+
+/** Between nodes. */
 typedef struct ls_network {
-    int n_cover; /* complete subtrees of this node */
+    bool connected;
+    MPI_Comm reduce, gather; /* of their own, so that both kinds may be under way */
+    int n_cover;             /* complete subtrees of this node */
     ls_leaves cover[LS_MAX_COVER];
-    ls_sum **subtree;          /* [n_cover] from the node's gradients */
-    float *send, *receive;     /* of the reduce-scatter */
-    ls_counts to, from;        /* reduce-scatter, floats of send and receive */
-    ls_counts out, in;         /* all-gather, floats of params */
-    ls_counts blocks;          /* blocks of every rank */
-    ls_counts records;         /* doubles of every rank: word, then records */
-    double *packed, *unpacked; /* records of this rank, of all */
+    ls_sum **subtree;           /* [n_cover] from the node's gradients */
+    uint64_t round, gathered;   /* runs completed; all-gathers begun, per bucket */
+    int next_ready, next_start; /* buckets, falling: to be declared ready by this rank, to be sent */
+    ls_counts blocks;           /* of every rank, in a bucket */
+    ls_counts records;          /* doubles of every rank: word, then records */
+    double *packed, *unpacked;  /* records of this rank, of all */
 } ls_network;
+
+/** The literal allreduce: this rank's replica. */
+typedef struct ls_replica {
+    float *params, *sum;  /* [n_floats] */
+    double *block_values; /* [n_blocks] */
+} ls_replica;
 
 struct ls_exchange {
     const ls_job *job;
+    bool pairs, replicated, several; /* several nodes, and not replicated */
     ls_window *window;
     ls_barrier *barrier;
+    ls_bucket_state *state; /* node memory [n_buckets] */
     int spins;
     unsigned n_local;
-    float *params, *gradients; /* node memory; gradients [node shards][stride] */
+    float *params, *gradients; /* node memory; gradients [n_buffers][stride] */
     int64_t n_floats, stride;
     double *records;      /* node memory [node shards][LS_RECORD] */
     uint32_t *words;      /* node memory [local ranks][LS_WORD_STRIDE] */
     double *block_values; /* node memory [n_blocks] */
     double *all_records;  /* [n_shards][LS_RECORD] of the last run */
     uint32_t *all_words;  /* [size] of the last run */
+    int n_buffers;        /* of this node */
+    int *buffer_of;       /* [node shards] */
+    ls_leaves *buffer;    /* [n_buffers] the leaves that each holds: one, or a pair */
     int n_shards, first_shard, end_shard, node_first_shard, node_end_shard;
-    int64_t n_blocks, first_block, end_block;
+    int64_t n_blocks, slice_size;
     ls_block *blocks;
-    int n_tensors;
-    ls_sum *sum;       /* of the root, from the node's gradients and the received subtrees */
-    ls_source *source; /* node leaves, then received subtrees */
-    float *buffers;    /* tiles of the sums */
+    int n_tensors, n_buckets;
+    ls_bucket *bucket;
+    ls_sum *sum;    /* of the root, from the node's buffers and the received subtrees */
+    float *scratch; /* tiles of the sums */
     ls_network net;
+    ls_replica replica;
     ls_exchange_times times;
 };
 
-/** First element of the slice of `rank`; rank == size gives n_floats. */
-int64_t ls__slice_first(const ls_exchange *ex, int rank);
+/** Blocks, buckets and their owners, gradient buffers: pure arithmetic on n_tensors, n_floats, n_shards and the job. */
+ls_status ls__layout_create(ls_exchange *ex, const ls_span *tensors, int64_t bucket_floats);
+void ls__layout_destroy(ls_exchange *ex);
+
+/** Blocks [*first, *end) of a bucket that `rank` owns, and the elements of that part. */
+void ls__owned_blocks(const ls_exchange *ex, const ls_bucket *bucket, int rank, int64_t *first, int64_t *end);
+void ls__owned_floats(const ls_exchange *ex, const ls_bucket *bucket, int rank, int64_t *first, int64_t *end);
 
 /** The complete subtrees that `node` holds, into out [LS_MAX_COVER]; returns their number. */
 int ls__cover_of_node(const ls_exchange *ex, int node, ls_leaves *out);
 
-/** Sources of the root sum: the node's leaves, and the subtrees that the network delivers; at most
- *  node shards + LS_MAX_COVER * nodes.  Fills ranges, and sets ex->source[].  Returns their number. */
-int ls__sources(ls_exchange *ex, ls_leaves *ranges);
-
-/** Plans the messages; several nodes only.  Not collective. */
+/** Plans the messages; several nodes only.  Collective, but for errors. */
 ls_status ls__network_create(ls_exchange *ex);
 void ls__network_destroy(ls_exchange *ex);
 
-/** Collective over the job, several nodes only. */
-void ls__network_reduce_scatter(ls_exchange *ex);
-void ls__network_all_gather(ls_exchange *ex);
-void ls__network_gather_records(ls_exchange *ex);
-void ls__network_gather_blocks(ls_exchange *ex);
+/** Plans the gathering of records and words; not collective. */
+ls_status ls__records_create(ls_exchange *ex);
+
+/** The run between nodes, around `update` of a bucket's own part. */
+void ls__network_run(ls_exchange *ex, ls_tile_fn update, void *context, bool share_block_values);
+
+/** Records and words of all ranks.  Collective. */
+void ls__gather_records(ls_exchange *ex);
+
+/** Adds and updates this rank's part of a bucket. */
+void ls__update_bucket(ls_exchange *ex, const ls_bucket *bucket, ls_tile_fn update, void *context);
+
+/** The parts of the exchange that differ for the literal allreduce. */
+ls_status ls__replica_create(ls_exchange *ex);
+void ls__replica_destroy(ls_exchange *ex);
+void ls__replica_allreduce(ls_exchange *ex);
 
 #endif

@@ -1,161 +1,169 @@
-/* The exchange between nodes: messages planned once, moved by MPI's collectives.
+/* The exchange between nodes: messages planned once, moved by MPI's collectives, bucket by bucket.
  *
- * Every rank carries a stripe of its node: the slice of rank d goes from, and its result comes back to, the rank of
- * each other node whose local rank is d's local rank modulo that node's ranks. */
-#include <limits.h>
+ * Every rank carries a stripe of its node: the part of rank d goes from, and its result comes back to, the rank of each
+ * other node whose local rank is d's local rank modulo that node's ranks. */
+#include <sched.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "comm/exchange_internal.h"
 #include "comm/job_internal.h"
 
-static int node_of(const ls_job *job, int rank)
+static void wait_network(ls_exchange *ex, MPI_Request *request)
 {
-    int node = 0;
-    while (ls_job_node_first(job, node + 1) <= rank) node++;
-    return node;
+    const double start = ls_clock_s();
+    MPI_Wait(request, MPI_STATUS_IGNORE);
+    ex->times.network += ls_clock_s() - start;
 }
 
-/* The rank of `node` that carries the slice of rank d. */
-static int carrier(const ls_job *job, int node, int d)
+/* The node's sum of subtree c over the part of rank d, into out. */
+static void pack_part(ls_exchange *ex, const ls_bucket *bucket, int c, int d, float *out)
 {
-    const int local = d - ls_job_node_first(job, node_of(job, d));
-    return ls_job_node_first(job, node) + local % ls_job_local_size(job, node);
-}
-
-static ls_status create_counts(int size, ls_counts *counts)
-{
-    counts->count = ls_calloc(2 * (size_t)size, sizeof(int));
-    LS_REQUIRE(counts->count != NULL, LS_ENOMEM, "out of memory for the exchange");
-    counts->first = counts->count + size;
-    return LS_OK;
-}
-
-/* Lays messages one after the other; returns their total. */
-static int64_t lay_out(int size, ls_counts *counts)
-{
-    int64_t total = 0;
-    for (int r = 0; r < size; r++) {
-        counts->first[r] = (int)total;
-        total += counts->count[r];
-    }
-    return total;
-}
-
-static int64_t slice_floats(const ls_exchange *ex, int rank)
-{
-    return ls__slice_first(ex, rank + 1) - ls__slice_first(ex, rank);
-}
-
-static void plan_slices(ls_exchange *ex)
-{
-    const ls_job *job = ex->job;
-    ls_network *net = &ex->net;
-    const int size = ls_job_size(job), rank = ls_job_rank(job), node = ls_job_node(job);
-    const int64_t mine = slice_floats(ex, rank);
-    ls_leaves ignored[LS_MAX_COVER];
-    for (int r = 0; r < size; r++) {
-        net->out.first[r] = (int)ls__slice_first(ex, rank);
-        net->in.first[r] = (int)ls__slice_first(ex, r);
-        net->blocks.first[r] = (int)ls_shard_first(ex->n_blocks, size, r);
-        net->blocks.count[r] = (int)(ls_shard_first(ex->n_blocks, size, r + 1) - net->blocks.first[r]);
-        net->records.count[r] =
-            1 + LS_RECORD * (int)(ls_shard_first(ex->n_shards, size, r + 1) - ls_shard_first(ex->n_shards, size, r));
-        const int other = node_of(job, r);
-        if (other == node) continue;
-        if (carrier(job, node, r) == rank) { /* I carry r's slice for my node */
-            net->to.count[r] = (int)(net->n_cover * slice_floats(ex, r));
-            net->in.count[r] = (int)slice_floats(ex, r);
-        }
-        if (carrier(job, other, rank) == r) { /* r carries mine for its node */
-            net->from.count[r] = (int)(ls__cover_of_node(ex, other, ignored) * mine);
-            net->out.count[r] = (int)mine;
-        }
-    }
-}
-
-static ls_status create_subtrees(ls_exchange *ex)
-{
-    ls_network *net = &ex->net;
-    const int first = ex->node_first_shard, n = ex->node_end_shard - first;
-    ls_leaves *leaves = ls_calloc((size_t)n, sizeof *leaves);
-    net->subtree = ls_calloc((size_t)net->n_cover, sizeof *net->subtree);
-    ls_status status = leaves && net->subtree
-                           ? LS_OK
-                           : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for the exchange");
-    for (int i = 0; status == LS_OK && i < n; i++) leaves[i] = (ls_leaves){first + i, first + i + 1};
-    for (int c = 0; status == LS_OK && c < net->n_cover; c++)
-        status = ls_sum_create(net->cover[c], leaves, n, &net->subtree[c]);
-    ls_free(leaves);
-    return status;
-}
-
-ls_status ls__network_create(ls_exchange *ex)
-{
-    ls_network *net = &ex->net;
-    const int size = ls_job_size(ex->job);
-    LS_REQUIRE(ex->n_floats < INT_MAX / LS_MAX_COVER, LS_EUSAGE,
-               "%lld parameters are more than the exchange between nodes can address", (long long)ex->n_floats);
-    ls_counts *const all[] = {&net->to, &net->from, &net->out, &net->in, &net->blocks, &net->records};
-    for (int i = 0; i < 6; i++) LS_TRY(create_counts(size, all[i]));
-    net->n_cover = ls__cover_of_node(ex, ls_job_node(ex->job), net->cover);
-    LS_TRY(create_subtrees(ex));
-    plan_slices(ex);
-    net->send = ls_calloc((size_t)lay_out(size, &net->to), sizeof(float));
-    net->receive = ls_calloc((size_t)lay_out(size, &net->from), sizeof(float));
-    net->packed = ls_calloc((size_t)net->records.count[ls_job_rank(ex->job)], sizeof(double));
-    net->unpacked = ls_calloc((size_t)lay_out(size, &net->records), sizeof(double));
-    LS_REQUIRE(net->send && net->receive && net->packed && net->unpacked, LS_ENOMEM, "out of memory for the exchange");
-    return LS_OK;
-}
-
-void ls__network_destroy(ls_exchange *ex)
-{
-    ls_network *net = &ex->net;
-    for (int c = 0; net->subtree != NULL && c < net->n_cover; c++) ls_sum_destroy(&net->subtree[c]);
-    ls_free(net->subtree);
-    ls_free(net->send);
-    ls_free(net->receive);
-    ls_free(net->to.count);
-    ls_free(net->from.count);
-    ls_free(net->out.count);
-    ls_free(net->in.count);
-    ls_free(net->blocks.count);
-    ls_free(net->records.count);
-    ls_free(net->packed);
-    ls_free(net->unpacked);
-}
-
-/* The node's sum of subtree c over the slice of rank d, into out. */
-static void pack_slice(ls_exchange *ex, int c, int d, float *out)
-{
-    const int64_t first = ls__slice_first(ex, d), end = ls__slice_first(ex, d + 1);
+    int64_t first, end;
+    ls__owned_floats(ex, bucket, d, &first, &end);
     for (int64_t at = first; at < end; at += LS_BLOCK) {
         const int64_t n = end - at < LS_BLOCK ? end - at : LS_BLOCK;
-        const float *sum = ls_sum_run(ex->net.subtree[c], ex->source, at, n, ex->buffers);
+        const float *sum = ls_sum_run(ex->net.subtree[c], bucket->source, at, n, ex->scratch);
         memcpy(out + (at - first), sum, (size_t)n * sizeof *out);
     }
 }
 
-/* Packs only slices of other nodes, so owners here may overwrite their own part of the leaves meanwhile. */
-void ls__network_reduce_scatter(ls_exchange *ex)
+/* Packs only parts of other nodes, so owners here may overwrite their own part of the leaves meanwhile. */
+static void start_reduce(ls_exchange *ex, ls_bucket *b)
+{
+    const double start = ls_clock_s();
+    const int n_cover = ex->net.n_cover;
+    for (int d = 0; d < ls_job_size(ex->job); d++)
+        for (int c = 0; c < n_cover && b->to.count[d] > 0; c++)
+            pack_part(ex, b, c, d, b->send + b->to.first[d] + c * (b->to.count[d] / n_cover));
+    MPI_Ialltoallv(b->send, b->to.count, b->to.first, MPI_FLOAT, b->receive, b->from.count, b->from.first, MPI_FLOAT,
+                   ex->net.reduce, &b->reduce);
+    b->started = true;
+    ex->times.network += ls_clock_s() - start;
+}
+
+static void start_gather(ls_exchange *ex, ls_bucket *b)
+{
+    /* Disjoint parts of one vector: own part out, others' in.  Equal addresses would mean "in place" to Open MPI, so
+     * the outgoing places count from one element further on. */
+    MPI_Ialltoallv(ex->params + 1, b->out.count, b->out.first, MPI_FLOAT, ex->params, b->in.count, b->in.first,
+                   MPI_FLOAT, ex->net.gather, &b->gather);
+}
+
+/* Tells the node when this rank's part of an all-gather is complete. */
+static void mark_arrived(ls_exchange *ex, const ls_bucket *b)
+{
+    atomic_fetch_add_explicit(&ex->state[b - ex->bucket].arrived, 1, memory_order_acq_rel);
+}
+
+static void finish_own_gather(ls_exchange *ex, ls_bucket *b)
+{
+    if (b->gather == MPI_REQUEST_NULL) return;
+    wait_network(ex, &b->gather);
+    mark_arrived(ex, b);
+}
+
+static void test_messages(ls_exchange *ex)
+{
+    for (ls_bucket *b = ex->bucket; b < ex->bucket + ex->n_buckets; b++) {
+        int done = 0;
+        if (b->reduce != MPI_REQUEST_NULL) MPI_Test(&b->reduce, &done, MPI_STATUS_IGNORE);
+        if (b->gather == MPI_REQUEST_NULL) continue;
+        MPI_Test(&b->gather, &done, MPI_STATUS_IGNORE);
+        if (done) mark_arrived(ex, b);
+    }
+}
+
+void ls_exchange_poll(ls_exchange *ex)
+{
+    if (!ex->several) return;
+    ls_network *net = &ex->net;
+    const uint64_t wanted = (net->round + 1) * ex->n_local;
+    for (; net->next_start >= 0; net->next_start--) {
+        if (atomic_load_explicit(&ex->state[net->next_start].ready, memory_order_acquire) < wanted) break;
+        start_reduce(ex, &ex->bucket[net->next_start]);
+    }
+    test_messages(ex);
+}
+
+void ls_exchange_ready(ls_exchange *ex, int tensor)
+{
+    if (!ex->several) return;
+    ls_network *net = &ex->net;
+    for (; net->next_ready >= 0 && ex->bucket[net->next_ready].first_tensor >= tensor; net->next_ready--)
+        atomic_fetch_add_explicit(&ex->state[net->next_ready].ready, 1, memory_order_acq_rel);
+    ls_exchange_poll(ex);
+}
+
+/* Waits until the whole node has a bucket's parameters. */
+static void await_bucket(ls_exchange *ex, ls_bucket *b)
+{
+    finish_own_gather(ex, b);
+    const double start = ls_clock_s();
+    const uint64_t wanted = ex->net.gathered * ex->n_local;
+    while (atomic_load_explicit(&ex->state[b - ex->bucket].arrived, memory_order_acquire) < wanted) {
+        ls_exchange_poll(ex);
+        sched_yield();
+    }
+    ex->times.wait += ls_clock_s() - start;
+}
+
+void ls_exchange_await(ls_exchange *ex, int tensor)
+{
+    if (!ex->several) return;
+    int b = ex->n_buckets - 1;
+    while (ex->bucket[b].first_tensor > tensor) b--;
+    await_bucket(ex, &ex->bucket[b]);
+}
+
+void ls_exchange_settle(ls_exchange *ex)
+{
+    for (int b = 0; ex->several && b < ex->n_buckets; b++) await_bucket(ex, &ex->bucket[b]);
+}
+
+static void gather_blocks(ls_exchange *ex)
+{
+    for (const ls_bucket *b = ex->bucket; b < ex->bucket + ex->n_buckets; b++) {
+        const int size = ls_job_size(ex->job), rank = ls_job_rank(ex->job);
+        for (int r = 0; r < size; r++) {
+            int64_t first, end;
+            ls__owned_blocks(ex, b, r, &first, &end);
+            ex->net.blocks.count[r] = (int)(end - first);
+            ex->net.blocks.first[r] = (int)first;
+        }
+        const void *mine = rank == 0 ? MPI_IN_PLACE : ex->block_values + b->own_first_block;
+        MPI_Gatherv(mine, ex->net.blocks.count[rank], MPI_DOUBLE, ex->block_values, ex->net.blocks.count,
+                    ex->net.blocks.first, MPI_DOUBLE, 0, ex->job->comm);
+    }
+}
+
+/* Own all-gathers of the last round end first: the counts of a bucket then never run ahead by a round. */
+void ls__network_run(ls_exchange *ex, ls_tile_fn update, void *context, bool share_block_values)
 {
     ls_network *net = &ex->net;
-    for (int d = 0; d < ls_job_size(ex->job); d++)
-        for (int c = 0; c < net->n_cover && net->to.count[d] > 0; c++)
-            pack_slice(ex, c, d, net->send + net->to.first[d] + c * slice_floats(ex, d));
-    MPI_Alltoallv(net->send, net->to.count, net->to.first, MPI_FLOAT, net->receive, net->from.count, net->from.first,
-                  MPI_FLOAT, ex->job->comm);
+    for (int b = 0; b < ex->n_buckets; b++) finish_own_gather(ex, &ex->bucket[b]);
+    ls_exchange_ready(ex, 0);
+    for (int k = ex->n_buckets - 1; k >= 0; k--) {
+        ls_bucket *b = &ex->bucket[k];
+        const double start = ls_clock_s();
+        for (; !b->started; sched_yield()) ls_exchange_poll(ex);
+        ex->times.wait += ls_clock_s() - start;
+        wait_network(ex, &b->reduce);
+        ls__update_bucket(ex, b, update, context);
+        start_gather(ex, b);
+        b->started = false;
+    }
+    net->round++;
+    net->gathered++;
+    net->next_ready = net->next_start = ex->n_buckets - 1;
+    const double start = ls_clock_s();
+    ls__gather_records(ex);
+    if (share_block_values) gather_blocks(ex);
+    ex->times.network += ls_clock_s() - start;
 }
 
-void ls__network_all_gather(ls_exchange *ex)
-{
-    const ls_network *net = &ex->net;
-    MPI_Alltoallv(ex->params, net->out.count, net->out.first, MPI_FLOAT, ex->params, net->in.count, net->in.first,
-                  MPI_FLOAT, ex->job->comm); /* disjoint parts of one vector: own slice out, others' in */
-}
-
-void ls__network_gather_records(ls_exchange *ex)
+void ls__gather_records(ls_exchange *ex)
 {
     ls_network *net = &ex->net;
     const int rank = ls_job_rank(ex->job), size = ls_job_size(ex->job);
@@ -173,22 +181,27 @@ void ls__network_gather_records(ls_exchange *ex)
     }
 }
 
-void ls__network_gather_blocks(ls_exchange *ex)
+void ls_exchange_publish(ls_exchange *ex)
 {
-    const ls_counts *blocks = &ex->net.blocks;
-    const int rank = ls_job_rank(ex->job);
-    const void *mine = rank == 0 ? MPI_IN_PLACE : ex->block_values + blocks->first[rank];
-    MPI_Gatherv(mine, blocks->count[rank], MPI_DOUBLE, ex->block_values, blocks->count, blocks->first, MPI_DOUBLE, 0,
-                ex->job->comm);
+    if (ex->replicated) return; /* every rank has written all of its own */
+    for (int b = 0; ex->several && b < ex->n_buckets; b++) start_gather(ex, &ex->bucket[b]);
+    ex->net.gathered++;
+    ls_exchange_settle(ex);
+    ls_barrier_wait(ex->barrier, ex->n_local, ex->spins);
 }
 
 void ls_exchange_publish_root(ls_exchange *ex)
 {
+    enum { PIECE = 1 << 28 };
     const ls_job *job = ex->job;
+    if (ex->replicated) {
+        ls_job_broadcast(job, 0, ex->params, (size_t)ex->n_floats * sizeof(float));
+        return;
+    }
     ls_barrier_wait(ex->barrier, ex->n_local, ex->spins);
     if (job->leaders != MPI_COMM_NULL)
-        for (int64_t at = 0; at < ex->n_floats; at += 1 << 28)
-            MPI_Bcast(ex->params + at, (int)(ex->n_floats - at < 1 << 28 ? ex->n_floats - at : 1 << 28), MPI_FLOAT, 0,
+        for (int64_t at = 0; at < ex->n_floats; at += PIECE)
+            MPI_Bcast(ex->params + at, (int)(ex->n_floats - at < PIECE ? ex->n_floats - at : PIECE), MPI_FLOAT, 0,
                       job->leaders);
     ls_barrier_wait(ex->barrier, ex->n_local, ex->spins);
 }

@@ -76,6 +76,12 @@ double ls_job_max(const ls_job *job, double mine)
     return max;
 }
 
+void ls_job_allreduce(const ls_job *job, float *x, int64_t n)
+{
+    for (int64_t at = 0; at < n; at += PIECE)
+        MPI_Allreduce(MPI_IN_PLACE, x + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_FLOAT, MPI_SUM, job->comm);
+}
+
 void ls_job_send_to_root(const ls_job *job, int from, void *bytes, size_t n)
 {
     if (from == 0) return;

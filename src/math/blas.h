@@ -24,12 +24,23 @@ const char *ls_blas_build(void);
 int ls_blas_threads(void);
 void ls_blas_set_threads(int n);
 
-/** Time and floating operations of the products of this process since the profile was switched on; for `bench`. */
+enum { LS_MAX_GEMM_SHAPES = 64 };
+
+/** A kind of product: extents, orientation, beta. */
+typedef struct ls_gemm_shape {
+    int64_t m, n, k, stride_a, stride_b, stride_c, calls;
+    bool transposed_a, transposed_b, adds;
+} ls_gemm_shape;
+
+/** Time and floating operations of the products of this process since the profile was switched on, and their shapes;
+ *  for `bench`. */
 typedef struct ls_gemm_profile {
     int64_t n_calls;
     double seconds, operations;
+    int n_shapes; /* at most LS_MAX_GEMM_SHAPES are told apart */
+    ls_gemm_shape shape[LS_MAX_GEMM_SHAPES];
 } ls_gemm_profile;
 void ls_gemm_profile_start(void);
-ls_gemm_profile ls_gemm_profile_stop(void);
+void ls_gemm_profile_stop(ls_gemm_profile *out);
 
 #endif

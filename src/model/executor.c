@@ -5,16 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "lockstep/network.h"
-
-struct ls_executor {
-    const ls_network *network;
-    float *memory;
-    float *input;       /* [max_rows, n_in] */
-    float **out;        /* [layer]: its y; an in-place layer shares its input's buffer */
-    float *gradient[2]; /* [max_rows, widest activation] */
-    int side;           /* the gradient buffer that holds dy of the layer at hand */
-};
+#include "model/executor_internal.h"
 
 /* In place only where no earlier backward still needs the value that would be overwritten. */
 static bool shares_buffer(const ls_network *network, int i)
@@ -88,6 +79,7 @@ ls_status ls_executor_create(const ls_network *network, int64_t max_rows, ls_exe
 void ls_executor_destroy(ls_executor **executor)
 {
     if (executor == NULL || *executor == NULL) return;
+    for (int p = 0; p < (*executor)->n_partitions; p++) ls_free((*executor)->partition[p].forward);
     ls_free((*executor)->memory);
     ls_free((*executor)->out);
     ls_free(*executor);
@@ -101,10 +93,14 @@ float *ls_executor_input(const ls_executor *ex)
 
 const float *ls_executor_forward(ls_executor *ex, const ls_pass *pass)
 {
+    const ls_partition *partition = ls__executor_partition(ex, pass->runs, pass->n_runs);
+    ls_pass p = *pass;
     const float *x = ex->input;
     for (int i = 0; i < ls_network_n_layers(ex->network); i++) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
-        layer->ops->forward(layer, pass, x, ex->out[i]);
+        p.share_rows = partition != NULL && partition->forward[i];
+        if (pass->hooks != NULL) pass->hooks->before_forward(pass->hooks->context, i);
+        layer->ops->forward(layer, &p, x, ex->out[i]);
         x = ex->out[i];
     }
     ex->side = 0;
@@ -118,12 +114,17 @@ float *ls_executor_output_gradient(const ls_executor *ex)
 
 void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
 {
+    const ls_partition *partition = ls__executor_partition(ex, pass->runs, pass->n_runs);
+    ls_pass p = *pass;
     for (int i = ls_network_n_layers(ex->network) - 1; i >= 0; i--) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
         const bool in_place = layer->ops->in_place;
         const float *x = in_place ? NULL : i > 0 ? ex->out[i - 1] : ex->input;
         const float *dy = ex->gradient[ex->side];
         if (!in_place) ex->side ^= 1;
-        layer->ops->backward(layer, pass, x, ex->out[i], dy, i > 0 ? ex->gradient[ex->side] : NULL);
+        p.share_rows = partition != NULL && partition->backward[i];
+        layer->ops->backward(layer, &p, x, ex->out[i], dy, i > 0 ? ex->gradient[ex->side] : NULL);
+        if (pass->hooks != NULL && pass->hooks->after_backward != NULL)
+            pass->hooks->after_backward(pass->hooks->context, i);
     }
 }

@@ -40,14 +40,26 @@ static ls_status dense_plan(ls_layer *layer)
     return LS_OK;
 }
 
+/* Y[n, n_out] = X[n, n_in] W, run by run, or for all runs at once where that gives the same bits */
+static void rows_product(const ls_pass *pass, int64_t n_out, int64_t n_in, const float *x, ls_matrix w, float *y)
+{
+    if (pass->share_rows) {
+        ls_gemm(pass->n_rows, n_out, n_in, (ls_matrix){x, n_in, false}, w, 0.0f, y, n_out);
+        ls_pass_between(pass);
+        return;
+    }
+    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++) {
+        ls_gemm(run->n, n_out, n_in, (ls_matrix){x + run->first * n_in, n_in, false}, w, 0.0f, y + run->first * n_out,
+                n_out);
+        ls_pass_between(pass);
+    }
+}
+
 /* Y[n, out] = X[n, in] W[out, in]^T + b */
 static void dense_forward(const ls_layer *l, const ls_pass *pass, const float *x, float *y)
 {
     const ls_matrix wt = {pass->params + l->tensor[0].first, l->n_in, true};
-    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++) {
-        const ls_matrix xr = {x + run->first * l->n_in, l->n_in, false};
-        ls_gemm(run->n, l->n_out, l->n_in, xr, wt, 0.0f, y + run->first * l->n_out, l->n_out);
-    }
+    rows_product(pass, l->n_out, l->n_in, x, wt, y);
     if (l->n_tensors == 2) ls_vec_add_rows(pass->n_rows, l->n_out, pass->params + l->tensor[1].first, y);
 }
 
@@ -64,10 +76,9 @@ static void dense_backward(const ls_layer *l, const ls_pass *pass, const float *
         ls_gemm(l->n_out, l->n_in, run->n, (ls_matrix){dyr, l->n_out, true},
                 (ls_matrix){x + run->first * l->n_in, l->n_in, false}, beta, grad + l->tensor[0].first, l->n_in);
         if (l->n_tensors == 2) ls_vec_column_sums(run->n, l->n_out, dyr, beta, grad + l->tensor[1].first);
-        if (dx != NULL)
-            ls_gemm(run->n, l->n_in, l->n_out, (ls_matrix){dyr, l->n_out, false}, w, 0.0f, dx + run->first * l->n_in,
-                    l->n_in);
+        ls_pass_between(pass);
     }
+    if (dx != NULL) rows_product(pass, l->n_in, l->n_out, dy, w, dx);
 }
 
 const ls_layer_ops ls__layer_dense = {.name = "dense",

@@ -20,7 +20,7 @@ static const ls_option common_table[] = {
      .offset = offsetof(ls_optimizer_common, weight_decay),
      .fallback = "0.0",
      .max = 1e6,
-     .help = "coupled (added to the gradient), but decoupled in adamw, as in PyTorch"},
+     .help = "coupled (added to the gradient); in adamw decoupled and 0.01 unless given, as in PyTorch"},
     {.key = "decay_exclude",
      .kind = LS_OPTION_NODE,
      .offset = offsetof(ls_optimizer_common, decay_exclude),
@@ -60,6 +60,8 @@ static ls_status build(ls_optimizer *optimizer, ls_node *spec)
     static const ls_option none[] = {{0}};
     LS_TRY(find(spec, &optimizer->ops));
     const size_t size = optimizer->ops->options_size;
+    if (optimizer->ops->weight_decay != NULL && ls_node_child(spec, "weight_decay") == NULL)
+        LS_TRY(ls_node_put(spec, "weight_decay", optimizer->ops->weight_decay, "default"));
     optimizer->options = ls_calloc(1, size > 0 ? size : 1);
     LS_REQUIRE(optimizer->options != NULL, LS_ENOMEM, "out of memory for an optimizer");
     LS_TRY(ls_options_read_two(common_table, &optimizer->common,

@@ -15,6 +15,8 @@
     }
 #define ANY .max = LS_OPTION_MAX
 
+static const char *const methods[] = {"tree", "mpi_allreduce", NULL}; /* as ls_exchange_method */
+
 static const ls_option keys[] = {
     KEY("data.train", LS_OPTION_NODE, data.train, NULL, "training set: {format: ..., ...}; see 'lockstep info formats'",
         .class = LS_FREE),
@@ -45,6 +47,9 @@ static const ls_option keys[] = {
     KEY("train.seeds.init", LS_OPTION_INT, train.seeds.init, "~", "of the start values; default train.seed", ANY),
     KEY("train.seeds.order", LS_OPTION_INT, train.seeds.order, "~", "of the sample order; default train.seed", ANY),
     KEY("train.seeds.dropout", LS_OPTION_INT, train.seeds.dropout, "~", "of dropout; default train.seed", ANY),
+    KEY("exchange.method", LS_OPTION_CHOICE, exchange.method, "tree",
+        "tree: the same bits at any rank count; mpi_allreduce: MPI_Allreduce and a replica of everything on every rank",
+        .choices = methods),
     KEY("target.metric", LS_OPTION_TEXT, target.metric, "~",
         "{validation,test}_{loss,accuracy,error}; training ends when it reaches the target"),
     KEY("target.above", LS_OPTION_REAL, target.above, "~", "reached when the metric is above this", .min = -1e300, ANY),
@@ -74,6 +79,8 @@ static const ls_option keys[] = {
     KEY("runtime.ranks_per_node", LS_OPTION_INT, runtime.ranks_per_node, "0",
         "ranks that share memory; 0: all ranks of a host; smaller values split a host, for tests and for sockets",
         .max = 1e6, .class = LS_FREE),
+    KEY("runtime.shortcuts", LS_OPTION_BOOL, runtime.shortcuts, "true",
+        "share matrix products between shards where a trial at the start finds equal bits", .class = LS_FREE),
     {0}};
 
 static ls_status check_target(const ls_config *c)

@@ -14,10 +14,12 @@ static bool is_due(const ls_trainer *t, int which, bool all)
 ls_status ls__evaluate(ls_trainer *t, bool all)
 {
     const double start = ls_clock_s();
+    ls_exchange_settle(t->exchange);
     const bool fresh = t->evaluated_at != t->state.iteration;
+    for (int which = LS_VALIDATION; fresh && which < LS_N_SETS; which++) t->evaluation[which].present = false;
     for (int which = LS_VALIDATION; which < LS_N_SETS; which++) {
         const double mark = ls_clock_s();
-        if (!is_due(t, which, all) || (!fresh && t->evaluation[which].present)) continue;
+        if (!is_due(t, which, all) || t->evaluation[which].present) continue;
         LS_TRY(ls_scorer_evaluate(t->scorer, ls_exchange_params(t->exchange), &t->data->set[which],
                                   &t->evaluation[which]));
         ls__metrics_evaluation(t, which, ls_clock_s() - mark);

@@ -48,10 +48,10 @@ static void score(ls_trainer *t, const ls_pass *pass, const float *out)
 }
 
 /* Forward, loss and backward of runs that together fit the executor. */
-static void compute_group(ls_trainer *t, const ls_batch *batch, ls_run *runs, int n_runs)
+static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *runs, int n_runs, bool last)
 {
-    const int64_t origin = runs[0].first;
-    for (int i = 0; i < n_runs; i++) runs[i].first -= origin;
+    ls_pass_hooks hooks = t->hooks;
+    if (!last) hooks.after_backward = NULL;
     const ls_pass pass = {.training = true,
                           .runs = runs,
                           .n_runs = n_runs,
@@ -59,7 +59,8 @@ static void compute_group(ls_trainer *t, const ls_batch *batch, ls_run *runs, in
                           .params = ls_exchange_params(t->exchange),
                           .grad = t->gradients,
                           .seed = (uint64_t)t->seed_dropout,
-                          .iteration = t->state.iteration};
+                          .iteration = t->state.iteration,
+                          .hooks = hooks.context != NULL ? &hooks : NULL};
     double mark = ls_clock_s();
     gather_rows(t, batch, runs[0].batch_row, pass.n_rows);
     lap(&mark, &t->times.data);
@@ -69,28 +70,41 @@ static void compute_group(ls_trainer *t, const ls_batch *batch, ls_run *runs, in
     lap(&mark, &t->times.backward);
 }
 
+static bool is_empty(const ls_trainer *t, const ls_batch *batch, int shard)
+{
+    const int n_shards = (int)t->plan.n_shards;
+    return ls_shard_first(batch->rows, n_shards, shard) == ls_shard_first(batch->rows, n_shards, shard + 1);
+}
+
 /* Records start at zero; a shard without rows has a zero gradient. */
 static void clear_shards(ls_trainer *t, const ls_batch *batch)
 {
     const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
-    const int n_shards = (int)t->plan.n_shards;
     for (int s = first; s < first + n; s++) {
         memset(ls_exchange_record(t->exchange, s), 0, LS_RECORD * sizeof(double));
-        if (ls_shard_first(batch->rows, n_shards, s) == ls_shard_first(batch->rows, n_shards, s + 1))
+        if (is_empty(t, batch, s) && !ls_exchange_is_right(t->exchange, s))
             memset(ls_exchange_gradient(t->exchange, s), 0, (size_t)ls_network_n_floats(t->network) * sizeof(float));
     }
 }
 
+/* x + 0 as the tree would add it: a negative zero becomes a positive one. */
+static void add_empty_leaf(ls_trainer *t, int shard)
+{
+    float *sum = ls_exchange_gradient(t->exchange, shard);
+    for (int64_t i = 0; i < ls_network_n_floats(t->network); i++) sum[i] += 0.0f;
+}
+
 static void compute_gradients(ls_trainer *t, const ls_batch *batch)
 {
-    const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
     clear_shards(t, batch);
-    const int n_runs = ls_plan_runs(&t->plan, batch->rows, first, first + n, t->runs);
+    const int n_runs = ls__batch_runs(t, batch->rows);
     for (int i = 0, j; i < n_runs; i = j) {
-        int64_t rows = 0;
-        for (j = i; j < n_runs && (j == i || rows + t->runs[j].n <= t->group_rows); j++) rows += t->runs[j].n;
-        compute_group(t, batch, t->runs + i, j - i);
+        j = ls__next_group(t, i, n_runs);
+        compute_group(t, batch, t->runs + i, j - i, j == n_runs);
     }
+    const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
+    for (int s = first; s < first + n; s++)
+        if (is_empty(t, batch, s) && ls_exchange_is_right(t->exchange, s)) add_empty_leaf(t, s);
 }
 
 /* The mean gradient (P3: one division by the true sample count), its norm, the update. */

@@ -109,7 +109,7 @@ static ls_status build(ls_model *m, const ls_job *job, bool labelled, const char
 static ls_status load_params(const ls_job *job, const ls_checkpoint *c, ls_model *m)
 {
     const ls_span all = {0, ls_network_n_floats(m->network)};
-    LS_TRY(ls_exchange_create(job, &all, 1, all.n, 1, &m->exchange));
+    LS_TRY(ls_exchange_create(job, &all, 1, all.n, &(ls_exchange_options){.n_shards = 1}, &m->exchange));
     const ls_status status =
         c != NULL ? ls_checkpoint_load_params(c, m->network, ls_exchange_params(m->exchange)) : LS_OK;
     LS_TRY(ls_job_agree(job, status));

@@ -47,6 +47,11 @@ void ls__metrics_start(ls_trainer *t)
     ls_metrics_int(t->metrics, "iterations_per_epoch", t->plan.iterations_per_epoch);
     ls_metrics_int(t->metrics, "total_iterations", t->plan.total_iterations);
     ls_metrics_text(t->metrics, "data_hash", hash);
+    ls_shortcuts shortcuts;
+    ls_trainer_shortcuts(t, &shortcuts);
+    ls_metrics_int(t->metrics, "shared_forward_layers", shortcuts.forward);
+    ls_metrics_int(t->metrics, "shared_backward_layers", shortcuts.backward);
+    ls_metrics_json(t->metrics, "paired_leaves", shortcuts.pairs ? "true" : "false");
     ls_metrics_json(t->metrics, "config", config.data ? config.data : "null");
     ls_metrics_end(t->metrics);
     ls_text_free(&config);

@@ -135,6 +135,7 @@ static ls_status write_file(ls_trainer *t, const char *path)
 {
     saving s = {0};
     ls_status status = LS_OK;
+    ls_exchange_settle(t->exchange);
     const bool writes = ls_job_rank(t->job) == 0;
     if (writes) status = begin_file(t, path, &s);
     for (int slot = 0; slot < t->optimizer->ops->n_slots; slot++)
@@ -172,9 +173,8 @@ ls_status ls__save(ls_trainer *t, const char *given)
 {
     char name[64], *path = NULL;
     const double start = ls_clock_s();
-    ls_status status = name_file(t, given, name, &path);
-    if (status == LS_OK)
-        status = ls_metrics_flush(t->metrics); /* lines up to here are there before the checkpoint is */
+    LS_TRY(ls_job_agree(t->job, name_file(t, given, name, &path)));
+    ls_status status = ls_metrics_flush(t->metrics); /* lines up to here are there before the checkpoint is */
     const ls_status written = write_file(t, path);
     if (status == LS_OK) status = written;
     if (status == LS_OK && ls_job_rank(t->job) == 0 && given == NULL) {
@@ -280,10 +280,16 @@ static ls_status open_stored(ls_trainer *t, ls_checkpoint **c)
     return LS_OK;
 }
 
+static void initialise_tile(void *context, const ls_tile *tile)
+{
+    const ls_trainer *t = context;
+    ls_network_init(t->network, (uint64_t)t->seed_init, tile->first, tile->n,
+                    ls_exchange_params(t->exchange) + tile->first);
+}
+
 static void initialise(ls_trainer *t)
 {
-    ls_network_init(t->network, (uint64_t)t->seed_init, t->slice_first, t->slice_n,
-                    ls_exchange_params(t->exchange) + t->slice_first);
+    ls_exchange_each(t->exchange, initialise_tile, t);
     ls_exchange_publish(t->exchange);
 }
 

@@ -12,6 +12,8 @@
 #include "base/option.h"
 #include "train/trainer_internal.h"
 
+enum { BUCKET_FLOATS = 1 << 18 }; /* 1 MB: large enough for bandwidth, small enough to start early */
+
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -56,8 +58,13 @@ static ls_status create_exchange(ls_trainer *t)
     LS_TRY(ls_job_agree(t->job, spans ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
     for (int i = 0; i < n; i++)
         spans[i] = (ls_span){ls_network_tensor(t->network, i)->first, ls_network_tensor(t->network, i)->n};
-    const ls_status status =
-        ls_exchange_create(t->job, spans, n, ls_network_n_floats(t->network), (int)t->plan.n_shards, &t->exchange);
+    ls_status status = ls__try_pairs(t);
+    const ls_exchange_options options = {.n_shards = (int)t->plan.n_shards,
+                                         .pairs = t->pairs,
+                                         .replicated = t->config->exchange.method == LS_MPI_ALLREDUCE,
+                                         .bucket_floats = BUCKET_FLOATS};
+    if (status == LS_OK)
+        status = ls_exchange_create(t->job, spans, n, ls_network_n_floats(t->network), &options, &t->exchange);
     ls_free(spans);
     return status;
 }
@@ -82,7 +89,6 @@ static ls_status create_buffers(ls_trainer *t)
     size_groups(t, &chunk, &rows);
     LS_TRY(ls_executor_create(t->network, rows, &t->executor));
     LS_TRY(ls_scorer_create(t->job, t->network, t->executor, t->loss, t->data->normalizer, chunk, &t->scorer));
-    ls_exchange_slice(t->exchange, &t->slice_first, &t->slice_n);
     const int n_shards = ls_exchange_n_shards(t->exchange);
     t->runs = ls_calloc((size_t)ls_plan_max_runs(&t->plan, ls_job_size(t->job)), sizeof *t->runs);
     t->gradients = ls_calloc((size_t)n_shards, sizeof *t->gradients);
@@ -91,11 +97,12 @@ static ls_status create_buffers(ls_trainer *t)
     t->targets = ls_calloc((size_t)(t->group_rows * t->data->set[LS_TRAIN].info.n_targets), sizeof *t->targets);
     bool ok = t->runs && t->gradients && t->ids && t->labels && t->targets;
     for (int s = 0; s < t->optimizer->ops->n_slots; s++)
-        ok = (t->slots[s] = ls_calloc((size_t)t->slice_n, sizeof(float))) != NULL && ok;
+        ok = (t->slots[s] = ls_calloc((size_t)ls_exchange_slice_size(t->exchange), sizeof(float))) != NULL && ok;
     LS_REQUIRE(ok, LS_ENOMEM, "out of memory for the optimizer or a batch");
     for (int s = 0; s < n_shards; s++)
         t->gradients[s] = ls_exchange_gradient(t->exchange, ls_exchange_first_shard(t->exchange) + s);
-    return LS_OK;
+    LS_TRY(ls__create_hooks(t));
+    return ls__try_sharing(t);
 }
 
 static int64_t seed_or(int64_t given, int64_t seed)
@@ -131,6 +138,14 @@ static void notice_ranks(const ls_trainer *t)
                   ls_job_size(t->job), t->plan.n_shards, ls_job_size(t->job) - t->plan.n_shards);
 }
 
+static void notice_method(const ls_trainer *t)
+{
+    if (t->config->exchange.method == LS_MPI_ALLREDUCE)
+        ls_notice(
+            "exchange.method is mpi_allreduce: results are tied to the rank count and to the MPI library, and replicas "
+            "agree only as far as the library gives every rank the same sum");
+}
+
 static ls_status create(ls_trainer *t)
 {
     t->evaluated_at = t->saved_at = -1;
@@ -140,6 +155,7 @@ static ls_status create(ls_trainer *t)
     set_seeds(t);
     LS_TRY(ls__restore(t));
     notice_ranks(t);
+    notice_method(t);
     ls__progress_start(t);
     return open_metrics(t);
 }
@@ -167,6 +183,7 @@ void ls_trainer_destroy(ls_trainer **trainer)
     ls_trainer *t = *trainer;
     ls_metrics_close(&t->metrics);
     for (int s = 0; s < LS_OPTIMIZER_MAX_SLOTS; s++) ls_free(t->slots[s]);
+    ls_free(t->tensor_of);
     ls_free(t->runs);
     ls_free(t->gradients);
     ls_free(t->ids);
@@ -230,6 +247,7 @@ static ls_status train(ls_trainer *t, ls_stop_reason *reason)
 uint64_t ls_trainer_params_hash(const ls_trainer *t)
 {
     ls_hash *hash;
+    ls_exchange_settle(t->exchange);
     if (ls_hash_create(&hash) != LS_OK) return 0;
     for (int i = 0; i < ls_network_n_tensors(t->network); i++) {
         const ls_tensor *tensor = ls_network_tensor(t->network, i);
@@ -292,8 +310,7 @@ ls_status ls_trainer_run(ls_trainer *t, ls_training_result *result)
     if (status == LS_OK) status = finish(t);
     fill_result(t, start, result);
     ls__metrics_finish(t, result, reason_text(status, result->reason));
-    const ls_status flushed = ls_job_agree(t->job, ls_metrics_flush(t->metrics));
-    if (status == LS_OK) status = flushed;
+    if (status == LS_OK) status = ls_job_agree(t->job, ls_metrics_flush(t->metrics)); /* the same status everywhere */
     const bool has_target = !isnan(t->config->target.above) || !isnan(t->config->target.below);
     LS_REQUIRE(status != LS_OK || !has_target || t->state.target_reached >= 0, LS_ETARGET,
                "the target was not reached: best %s %.6g after %" PRId64 " iterations", t->config->target.metric,

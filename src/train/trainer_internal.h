@@ -42,7 +42,10 @@ struct ls_trainer {
     int32_t *labels;                      /* [group_rows] */
     float *targets;                       /* [group_rows, n_targets] */
     float *slots[LS_OPTIMIZER_MAX_SLOTS]; /* of this rank's slice */
-    int64_t slice_first, slice_n;
+    int *tensor_of;                       /* [layers] first tensor of a layer or of the next one that has any */
+    ls_pass_hooks hooks;
+
+    bool pairs; /* right leaves are added to their left neighbours' buffers */
 
     ls_run_state state;
     ls_watch watch;
@@ -60,6 +63,20 @@ struct ls_trainer {
     int64_t evaluated_at; /* iteration of the last evaluation; -1: none */
     int64_t saved_at;     /* iteration of the last checkpoint; -1: none */
 };
+
+/** The runs of this rank's shards in a batch of so many rows, into trainer->runs; returns their number. */
+int ls__batch_runs(ls_trainer *trainer, int64_t batch_rows);
+
+/** Of runs [i, n_runs): the end of the first group that fits the executor; makes its rows count from 0. */
+int ls__next_group(ls_trainer *trainer, int i, int n_runs);
+
+/** Shortcuts that give equal bits (DESIGN "shared calls"): decides on pairs, before the exchange is made (collective;
+ *  errors are agreed), and on shared products, when the executor is there (not collective). */
+ls_status ls__try_pairs(ls_trainer *trainer);
+ls_status ls__try_sharing(ls_trainer *trainer);
+
+/** Several nodes: lets the exchange's messages travel under forward and backward.  Not collective. */
+ls_status ls__create_hooks(ls_trainer *trainer);
 
 /** Computes, exchanges and updates; advances state.iteration.  Collective. */
 ls_status ls__iterate(ls_trainer *trainer);

@@ -26,8 +26,8 @@ typedef struct bench {
     int n_tensors, n_shards;
     int64_t n_floats;
     uint64_t iteration;
-    int64_t slice_first, slice_n;
-    float *expected; /* [slice_n] parameters after the updates so far */
+    int64_t *place;  /* [n_floats] where an element lies in this rank's arrays; -1: not here */
+    float *expected; /* parameters of this rank after the updates so far */
     double *updates; /* [n_floats] how often this rank updated each element */
     int64_t n_wrong; /* sums with other bits, or tiles out of place */
 } bench;
@@ -98,13 +98,24 @@ static int64_t count_blocks(const bench *b)
     return n;
 }
 
-static void set_up(bench *b, ls_job *job, const layout *l, int n_shards)
+static void note_place(void *context, const ls_tile *tile)
 {
-    *b = (bench){.job = job, .n_shards = n_shards};
+    bench *b = context;
+    for (int64_t i = 0; i < tile->n; i++) {
+        b->n_wrong += b->place[tile->first + i] != -1 || tile->sum != NULL;
+        b->place[tile->first + i] = tile->slice_first + i;
+    }
+}
+
+static void set_up(bench *b, ls_job *job, const layout *l, const ls_exchange_options *options)
+{
+    *b = (bench){.job = job, .n_shards = options->n_shards};
     lay_out(b, l);
-    LS_CHECK(ls_exchange_create(job, b->tensor, b->n_tensors, b->n_floats, n_shards, &b->exchange) == LS_OK);
-    ls_exchange_slice(b->exchange, &b->slice_first, &b->slice_n);
-    b->expected = ls_calloc((size_t)b->slice_n, sizeof *b->expected);
+    LS_CHECK(ls_exchange_create(job, b->tensor, b->n_tensors, b->n_floats, options, &b->exchange) == LS_OK);
+    b->place = ls_calloc((size_t)b->n_floats, sizeof *b->place);
+    for (int64_t i = 0; i < b->n_floats; i++) b->place[i] = -1;
+    ls_exchange_each(b->exchange, note_place, b);
+    b->expected = ls_calloc((size_t)ls_exchange_slice_size(b->exchange), sizeof *b->expected);
     b->updates = ls_calloc((size_t)b->n_floats, sizeof *b->updates);
     LS_CHECK(ls_exchange_n_blocks(b->exchange) == count_blocks(b));
 }
@@ -112,6 +123,7 @@ static void set_up(bench *b, ls_job *job, const layout *l, int n_shards)
 static void tear_down(bench *b)
 {
     ls_exchange_destroy(&b->exchange);
+    ls_free(b->place);
     ls_free(b->expected);
     ls_free(b->updates);
 }
@@ -122,8 +134,8 @@ static bool tile_is_in_place(const bench *b, const ls_tile *tile)
     const bool in_tensor = tile->first >= t->first && tile->first + tile->n <= t->first + t->n;
     const bool whole =
         (tile->first - t->first) % LS_BLOCK == 0 && (tile->n == LS_BLOCK || tile->first + tile->n == t->first + t->n);
-    const bool in_slice = tile->slice_first == tile->first - b->slice_first && tile->slice_first >= 0 &&
-                          tile->slice_first + tile->n <= b->slice_n;
+    const bool in_slice = tile->slice_first == b->place[tile->first] && tile->slice_first >= 0 &&
+                          tile->slice_first + tile->n <= ls_exchange_slice_size(b->exchange);
     return in_tensor && whole && in_slice && tile->n <= LS_BLOCK;
 }
 
@@ -151,7 +163,9 @@ static void write_leaves(const bench *b)
 {
     const int first = ls_exchange_first_shard(b->exchange), n = ls_exchange_n_shards(b->exchange);
     for (int s = first; s < first + n; s++) {
-        for (int64_t e = 0; e < b->n_floats; e++) ls_exchange_gradient(b->exchange, s)[e] = leaf(b, s, e);
+        float *gradient = ls_exchange_gradient(b->exchange, s);
+        const bool right = ls_exchange_is_right(b->exchange, s);
+        for (int64_t e = 0; e < b->n_floats; e++) gradient[e] = right ? gradient[e] + leaf(b, s, e) : leaf(b, s, e);
         for (int i = 0; i < LS_RECORD; i++) ls_exchange_record(b->exchange, s)[i] = record_value(b, s, i);
     }
     ls_exchange_set_word(b->exchange, word_of(b, ls_job_rank(b->job)));
@@ -175,11 +189,24 @@ static bool block_total_is_right(const bench *b)
     return ls_exchange_block_total(b->exchange) == (ls_job_rank(b->job) == 0 ? total : 0.0);
 }
 
+/* As backward would tell it, last tensor first; the others leave it to the run. */
+static void tell_ready(const bench *b)
+{
+    for (int t = b->n_tensors - 1; t >= 0; t--) {
+        if (b->iteration % 2 == 0) ls_exchange_ready(b->exchange, t);
+        ls_exchange_poll(b->exchange);
+    }
+}
+
 /* This node's parameters are those of the owners, and all nodes hold the same bytes. */
 static bool params_are_right(const bench *b)
 {
     const float *params = ls_exchange_params(b->exchange);
-    const bool own = memcmp(params + b->slice_first, b->expected, (size_t)b->slice_n * sizeof(float)) == 0;
+    for (int t = 0; t < b->n_tensors; t++) ls_exchange_await(b->exchange, t);
+    ls_exchange_settle(b->exchange);
+    bool own = true;
+    for (int64_t e = 0; e < b->n_floats; e++)
+        own = own && (b->place[e] < 0 || memcmp(&params[e], &b->expected[b->place[e]], sizeof(float)) == 0);
     const size_t bytes = (size_t)b->n_floats * sizeof(float);
     return ls_job_same(b->job, params, bytes, LS_EREPLICA, "parameters") == LS_OK && own;
 }
@@ -208,14 +235,15 @@ static bool owners_are_single(const bench *b, double iterations)
     return ok;
 }
 
-static void check_iterations(ls_job *job, const layout *l, int n_shards)
+static void check_iterations(ls_job *job, const layout *l, const ls_exchange_options *options)
 {
     bench b;
-    set_up(&b, job, l, n_shards);
+    set_up(&b, job, l, options);
     bool ok = true;
     for (b.iteration = 0; b.iteration < ITERATIONS; b.iteration++) {
         const bool share = b.iteration % 2 == 0;
         write_leaves(&b);
+        tell_ready(&b);
         ls_exchange_run(b.exchange, update, &b, share);
         ok = totals_are_right(&b) && ok;
         ok = (!share || block_total_is_right(&b)) && ok;
@@ -223,8 +251,9 @@ static void check_iterations(ls_job *job, const layout *l, int n_shards)
     }
     ok = owners_are_single(&b, ITERATIONS) && ok;
     if (!ok || b.n_wrong > 0)
-        dprintf(STDERR_FILENO, "%d nodes, layout %d, %d shards: %lld wrong sums\n", ls_job_n_nodes(job),
-                (int)(l - layouts), n_shards, (long long)b.n_wrong);
+        dprintf(STDERR_FILENO, "%d nodes, layout %d, %d shards, pairs %d, buckets of %lld: %lld wrong sums\n",
+                ls_job_n_nodes(job), (int)(l - layouts), options->n_shards, options->pairs,
+                (long long)options->bucket_floats, (long long)b.n_wrong);
     LS_CHECK(ok && b.n_wrong == 0);
     tear_down(&b);
 }
@@ -234,8 +263,11 @@ static void check_placement(int per_node)
     ls_job *job;
     LS_CHECK(ls_job_split(ls_world, 0, per_node, &job) == LS_OK);
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
-        for (size_t j = 0; j < sizeof shard_counts / sizeof *shard_counts; j++)
-            check_iterations(job, &layouts[i], shard_counts[j]);
+        for (size_t j = 0; j < sizeof shard_counts / sizeof *shard_counts; j++) {
+            const ls_exchange_options options = {
+                .n_shards = shard_counts[j], .pairs = (i + j) % 2 == 0, .bucket_floats = (int64_t)(j % 3) * 2048};
+            check_iterations(job, &layouts[i], &options);
+        }
     ls_job_destroy(&job);
 }
 

@@ -109,6 +109,7 @@ static bool step_is_right(ls_trainer *t, int64_t n, int64_t batch, float *before
     }
     ls_job_barrier(t->job); /* every rank has its copy from before the step */
     bool ok = ls_trainer_step(t) == LS_OK;
+    ls_exchange_settle(t->exchange);
     ok = ok && fabs(ls_trainer_loss(t) - w->loss / (double)rows) < (FEATURES + HIDDEN) * FLT_EPSILON * 4;
     ok = ok && tensor_is_right(w->g1[0], w->w1, tensor_of(t, params, 0), HIDDEN * FEATURES, (double)rows);
     ok = ok && tensor_is_right(w->gb1, w->b1, tensor_of(t, params, 1), HIDDEN, (double)rows);

@@ -1,4 +1,6 @@
 /* P2, P6: the same bits for every rank count and placement, and memory that stays as it is. */
+#include <math.h>
+
 #include "mpi_train.h"
 
 #include "base/mem.h"
@@ -189,6 +191,39 @@ static void groups_of_micro_batches_give_the_same_bits(void **state)
     ls_job_destroy(&job);
 }
 
+/* Shared products and paired leaves, where the trial at the start allows them, against separate ones. */
+static void shortcuts_give_the_same_bits(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {ragged, automatic, adam, wide};
+    for (int i = 0; i < 8; i++) {
+        ls_job *job = ls_test_split(0, i / 4);
+        trace with, without;
+        LS_CHECK(record(job, texts[i % 4], NULL, 8, &with) == LS_OK);
+        LS_CHECK(record(job, texts[i % 4], "runtime: {shortcuts: false}", 8, &without) == LS_OK);
+        LS_CHECK(is_same(&with, &without) && moves(&with));
+        ls_job_destroy(&job);
+    }
+}
+
+/* The literal allreduce computes the same mean, but for rounding; its replicas agree. */
+static void the_literal_allreduce_is_close(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {ragged, one_shard};
+    for (int i = 0; i < 2; i++) {
+        ls_job *job = ls_test_split(0, 0);
+        trace tree, literal;
+        LS_CHECK(record(job, texts[i], NULL, 8, &tree) == LS_OK);
+        LS_CHECK(record(job, texts[i], "exchange: {method: mpi_allreduce}", 8, &literal) == LS_OK);
+        bool close = true;
+        for (int j = 0; j < 8; j++) close = close && fabs(tree.loss[j] - literal.loss[j]) < 1e-4 * tree.loss[j];
+        LS_CHECK(close);
+        LS_CHECK(ls_job_same(job, literal.hash, sizeof literal.hash[0] * 8, LS_EREPLICA, "replicas") == LS_OK);
+        ls_job_destroy(&job);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(ragged_shards_with_dropout),
     cmocka_unit_test(everything_automatic),
@@ -196,6 +231,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(adam_with_decay_and_schedule),
     cmocka_unit_test(iterations_allocate_nothing),
     cmocka_unit_test(groups_of_micro_batches_give_the_same_bits),
+    cmocka_unit_test(shortcuts_give_the_same_bits),
+    cmocka_unit_test(the_literal_allreduce_is_close),
 };
 
 LS_TEST_MAIN(tests)

@@ -160,14 +160,20 @@ static void profile(void **state)
     ls_gemm(64, 64, 64, x, x, 0, c, 64);
     ls_gemm(2, 3, 4, x, x, 0, c, 64);
     ls_gemm(0, 3, 4, x, x, 0, c, 64);
-    const ls_gemm_profile found = ls_gemm_profile_stop();
+    ls_gemm_profile found, later;
+    ls_gemm_profile_stop(&found);
     ls_gemm(64, 64, 64, x, x, 0, c, 64);
     assert_int_equal(found.n_calls, 2);
     assert_true(found.operations == 2.0 * 64 * 64 * 64 + 2.0 * 2 * 3 * 4);
     assert_true(found.seconds > 0 && found.seconds < 10);
-    assert_int_equal(ls_gemm_profile_stop().n_calls, 2);
+    assert_int_equal(found.n_shapes, 2);
+    assert_int_equal(found.shape[1].calls, 1);
+    assert_true(found.shape[1].m == 2 && found.shape[1].n == 3 && found.shape[1].k == 4 && !found.shape[1].adds);
+    ls_gemm_profile_stop(&later);
+    assert_int_equal(later.n_calls, 2);
     ls_gemm_profile_start();
-    assert_int_equal(ls_gemm_profile_stop().n_calls, 0);
+    ls_gemm_profile_stop(&later);
+    assert_int_equal(later.n_calls, 0);
     ls_free(a);
     ls_free(c);
 }

@@ -1,0 +1,121 @@
+/* Who owns what: blocks, buckets, gradient buffers.  Arithmetic only. */
+#include "base/mem.h"
+#include "comm/exchange_internal.h"
+
+static ls_status cut_blocks(ls_exchange *ex, const ls_span *tensors)
+{
+    for (int t = 0; t < ex->n_tensors; t++) ex->n_blocks += (tensors[t].n + LS_BLOCK - 1) / LS_BLOCK;
+    ex->blocks = ls_calloc((size_t)ex->n_blocks, sizeof *ex->blocks);
+    LS_REQUIRE(ex->blocks != NULL, LS_ENOMEM, "out of memory for the exchange");
+    ls_block *block = ex->blocks;
+    for (int t = 0; t < ex->n_tensors; t++)
+        for (int64_t at = 0; at < tensors[t].n; at += LS_BLOCK) {
+            const int64_t rest = tensors[t].n - at;
+            *block++ = (ls_block){tensors[t].first + at, rest < LS_BLOCK ? (int)rest : LS_BLOCK, t};
+        }
+    return LS_OK;
+}
+
+/* One bucket, or, between nodes, runs of whole tensors with at least bucket_floats elements. */
+static ls_status cut_buckets(ls_exchange *ex, const ls_span *tensors, int64_t bucket_floats)
+{
+    ex->bucket = ls_calloc((size_t)ex->n_tensors + 1, sizeof *ex->bucket);
+    LS_REQUIRE(ex->bucket != NULL, LS_ENOMEM, "out of memory for the exchange");
+    int64_t block = 0;
+    for (int t = 0; t < ex->n_tensors; t++) {
+        ls_bucket *last = &ex->bucket[ex->n_buckets - 1];
+        const bool full = ex->several && bucket_floats > 0 && t > 0 && tensors[t].first - last->first >= bucket_floats;
+        if (t == 0 || full) {
+            if (full) last->end = tensors[t].first;
+            last = &ex->bucket[ex->n_buckets++];
+            *last = (ls_bucket){.first_tensor = t, .first_block = block, .first = tensors[t].first};
+        }
+        block += (tensors[t].n + LS_BLOCK - 1) / LS_BLOCK;
+        last->end_block = block;
+        last->end = ex->n_floats;
+    }
+    return LS_OK;
+}
+
+void ls__owned_blocks(const ls_exchange *ex, const ls_bucket *bucket, int rank, int64_t *first, int64_t *end)
+{
+    const int64_t n = bucket->end_block - bucket->first_block;
+    const int size = ls_job_size(ex->job);
+    *first = bucket->first_block + (ex->replicated ? 0 : ls_shard_first(n, size, rank));
+    *end = bucket->first_block + (ex->replicated ? n : ls_shard_first(n, size, rank + 1));
+}
+
+/* Padding behind a tensor goes with its last block. */
+void ls__owned_floats(const ls_exchange *ex, const ls_bucket *bucket, int rank, int64_t *first, int64_t *end)
+{
+    int64_t a, b;
+    ls__owned_blocks(ex, bucket, rank, &a, &b);
+    *first = a < bucket->end_block ? ex->blocks[a].first : bucket->end;
+    *end = b < bucket->end_block ? ex->blocks[b].first : bucket->end;
+}
+
+static void find_own_parts(ls_exchange *ex)
+{
+    const int rank = ls_job_rank(ex->job);
+    for (ls_bucket *b = ex->bucket; b < ex->bucket + ex->n_buckets; b++) {
+        ls__owned_blocks(ex, b, rank, &b->own_first_block, &b->own_end_block);
+        ls__owned_floats(ex, b, rank, &b->own_first, &b->own_end);
+        b->slice_first = ex->slice_size;
+        ex->slice_size += b->own_end - b->own_first;
+    }
+}
+
+static void find_shards(ls_exchange *ex)
+{
+    const ls_job *job = ex->job;
+    const int rank = ls_job_rank(job), size = ls_job_size(job), node = ls_job_node(job);
+    ex->first_shard = (int)ls_shard_first(ex->n_shards, size, rank);
+    ex->end_shard = (int)ls_shard_first(ex->n_shards, size, rank + 1);
+    ex->node_first_shard = (int)ls_shard_first(ex->n_shards, size, ls_job_node_first(job, node));
+    ex->node_end_shard = (int)ls_shard_first(ex->n_shards, size, ls_job_node_first(job, node + 1));
+}
+
+/* Which buffer each shard of the node goes to: its own, or that of the left leaf of its pair. */
+static ls_status assign_buffers(ls_exchange *ex)
+{
+    const ls_job *job = ex->job;
+    const int size = ls_job_size(job), node = ls_job_node(job), n = ex->node_end_shard - ex->node_first_shard;
+    ex->buffer_of = ls_calloc((size_t)n, sizeof *ex->buffer_of);
+    ex->buffer = ls_calloc((size_t)n, sizeof *ex->buffer);
+    LS_REQUIRE(ex->buffer_of != NULL && ex->buffer != NULL, LS_ENOMEM, "out of memory for the exchange");
+    for (int r = ls_job_node_first(job, node); r < ls_job_node_first(job, node + 1); r++) {
+        const int first = (int)ls_shard_first(ex->n_shards, size, r);
+        for (int s = first; s < ls_shard_first(ex->n_shards, size, r + 1); s++) {
+            const bool right = ex->pairs && s % 2 == 1 && s > first;
+            if (!right) ex->buffer[ex->n_buffers++].first = s;
+            ex->buffer[ex->n_buffers - 1].end = s + 1;
+            ex->buffer_of[s - ex->node_first_shard] = ex->n_buffers - 1;
+        }
+    }
+    return LS_OK;
+}
+
+int ls__cover_of_node(const ls_exchange *ex, int node, ls_leaves *out)
+{
+    const int size = ls_job_size(ex->job);
+    const ls_leaves part = {(int)ls_shard_first(ex->n_shards, size, ls_job_node_first(ex->job, node)),
+                            (int)ls_shard_first(ex->n_shards, size, ls_job_node_first(ex->job, node + 1))};
+    return ls_tree_cover(ex->n_shards, part, out);
+}
+
+ls_status ls__layout_create(ls_exchange *ex, const ls_span *tensors, int64_t bucket_floats)
+{
+    find_shards(ex);
+    LS_TRY(cut_blocks(ex, tensors));
+    LS_TRY(cut_buckets(ex, tensors, bucket_floats));
+    find_own_parts(ex);
+    return assign_buffers(ex);
+}
+
+void ls__layout_destroy(ls_exchange *ex)
+{
+    ls_free(ex->blocks);
+    ls_free(ex->bucket);
+    ls_free(ex->buffer_of);
+    ls_free(ex->buffer);
+}
