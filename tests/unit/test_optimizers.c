@@ -21,7 +21,8 @@ static const optimizer_case cases[] = {
     {"{name: adam, lr: 0.01}", "adam", 0.01, 0, 0, 0.9, 0.999, 1e-8},
     {"{name: adam, lr: 0.01, beta1: 0.7, beta2: 0.9, eps: 0.1, weight_decay: 0.1}", "adam", 0.01, 0.1, 0, 0.7, 0.9,
      0.1},
-    {"{name: adamw, lr: 0.01}", "adamw", 0.01, 0, 0, 0.9, 0.999, 1e-8},
+    /* PyTorch decays by 0.01 unless told otherwise */
+    {"{name: adamw, lr: 0.01}", "adamw", 0.01, 0.01, 0, 0.9, 0.999, 1e-8},
     {"{name: adamw, lr: 0.01, beta1: 0.7, beta2: 0.9, eps: 0.1, weight_decay: 0.1}", "adamw", 0.01, 0.1, 0, 0.7, 0.9,
      0.1},
 };
