@@ -53,7 +53,8 @@ uint64_t ls_checkpoint_params_hash(const ls_checkpoint *checkpoint);
 /** True for the name of an optimizer slot rather than of a parameter. */
 bool ls_checkpoint_is_slot(const char *name);
 
-/** Removes all but the newest `keep` numbered checkpoints of a directory; 0 keeps all, -1 none. */
-void ls_checkpoint_prune(const char *run_directory, int64_t keep);
+/** Of a directory's checkpoints up to iteration `newest`, removes all but the last `keep`; 0 keeps all, -1 none.  Later
+ *  ones, left by a run that was resumed from an older one, stay. */
+void ls_checkpoint_prune(const char *run_directory, int64_t keep, int64_t newest);
 
 #endif

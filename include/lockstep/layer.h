@@ -63,7 +63,7 @@ typedef struct ls_pass {
     int n_runs;
     int64_t n_rows;
     const float *params; /* flat parameter vector */
-    float *const *grad;  /* [leaf] flat gradient vectors; NULL without backward */
+    float *const *grad;  /* [leaf] flat gradient vectors; NULL: backward gives dx alone */
     uint64_t seed;       /* of dropout */
     int64_t iteration;
     const ls_pass_hooks *hooks; /* NULL: none */

@@ -57,7 +57,7 @@ static ls_status check_directory(const ls_args *args, const char *directory)
 /* --overwrite: the former run goes only when the new one is ready to train. */
 static void clear_directory(const char *directory)
 {
-    ls_checkpoint_prune(directory, -1);
+    ls_checkpoint_prune(directory, -1, INT64_MAX);
     remove_file(directory, "latest");
     remove_file(directory, "best.safetensors");
 }

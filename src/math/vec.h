@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* One body compiled for several instruction sets, chosen at load time. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__) &&                \
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__) &&               \
     !defined(LS_ONE_INSTRUCTION_SET)
 #define LS_MULTIVERSION __attribute__((target_clones("avx512f", "avx2", "default")))
 #else

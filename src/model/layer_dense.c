@@ -63,12 +63,9 @@ static void dense_forward(const ls_layer *l, const ls_pass *pass, const float *x
     if (l->n_tensors == 2) ls_vec_add_rows(pass->n_rows, l->n_out, pass->params + l->tensor[1].first, y);
 }
 
-/* dW[out, in] += dY[n, out]^T X[n, in];  db[out] += column sums of dY;  dX[n, in] = dY[n, out] W[out, in] */
-static void dense_backward(const ls_layer *l, const ls_pass *pass, const float *x, const float *y, const float *dy,
-                           float *dx)
+/* dW[out, in] += dY[n, out]^T X[n, in];  db[out] += column sums of dY */
+static void add_gradients(const ls_layer *l, const ls_pass *pass, const float *x, const float *dy)
 {
-    (void)y;
-    const ls_matrix w = {pass->params + l->tensor[0].first, l->n_in, false};
     for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++) {
         const float *dyr = dy + run->first * l->n_out;
         const float beta = run->fresh ? 0.0f : 1.0f;
@@ -78,6 +75,15 @@ static void dense_backward(const ls_layer *l, const ls_pass *pass, const float *
         if (l->n_tensors == 2) ls_vec_column_sums(run->n, l->n_out, dyr, beta, grad + l->tensor[1].first);
         ls_pass_between(pass);
     }
+}
+
+/* dX[n, in] = dY[n, out] W[out, in] */
+static void dense_backward(const ls_layer *l, const ls_pass *pass, const float *x, const float *y, const float *dy,
+                           float *dx)
+{
+    (void)y;
+    const ls_matrix w = {pass->params + l->tensor[0].first, l->n_in, false};
+    if (pass->grad != NULL) add_gradients(l, pass, x, dy);
     if (dx != NULL) rows_product(pass, l->n_in, l->n_out, dy, w, dx);
 }
 

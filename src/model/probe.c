@@ -8,7 +8,7 @@
 #include "math/vec.h"
 #include "model/executor_internal.h"
 
-enum { SEED = 20 };
+enum { SEED = 20, MIN_TRIALS = 8, MAX_TRIALS = 64 };
 
 static uint64_t signature(const ls_run *runs, int n_runs)
 {
@@ -26,22 +26,47 @@ const ls_partition *ls__executor_partition(const ls_executor *ex, const ls_run *
     return NULL;
 }
 
-/* Uniforms in [-1, 1). */
-static void fill(float *x, int64_t n, uint64_t a)
+/* Index within its pair, and sign, of position i of n: the second half repeats the first, negated. */
+static int64_t pair_of(int64_t i, int64_t n, float *sign)
 {
-    for (int64_t i = 0; i < n; i += 4) {
-        const uint32_t counter[4] = {(uint32_t)i, (uint32_t)(i >> 32), (uint32_t)a, 0};
-        uint32_t bits[4];
-        ls_philox(counter, SEED, bits);
-        for (int64_t j = 0; j < 4 && i + j < n; j++) x[i + j] = 2.0f * ls_uniform_float(bits[j]) - 1.0f;
-    }
+    const int64_t half = n / 2;
+    *sign = i < half ? 1.0f : -1.0f;
+    return i < 2 * half ? i % half : i;
 }
 
-/* Buffers of a trial: rows of the widest layer, and vectors as long as the parameters. */
+/* Magnitudes spread over 2^16, for the elements of [n_rows, n] by row and pair. */
+static float magnitude(uint64_t stream, int64_t row, int64_t pair)
+{
+    const uint64_t bits = ls_mix64(stream ^ ls_mix64((uint64_t)row << 32 ^ (uint64_t)pair));
+    return (0.5f + ls_uniform_float((uint32_t)bits)) * (float)(1 << (bits >> 60));
+}
+
+/* Rows in which pairs of columns are equal. */
+static void fill_rows(float *x, int64_t n_rows, int64_t n, uint64_t stream)
+{
+    float sign;
+    for (int64_t r = 0; r < n_rows; r++)
+        for (int64_t i = 0; i < n; i++) x[r * n + i] = magnitude(stream, r, pair_of(i, n, &sign));
+}
+
+/* Weights in which pairs of rows, and of columns, are each other's negatives: with the rows above, the terms of every
+ * sum cancel far apart, and what is left is rounding, which shows the order of addition more often than not.  Other
+ * tensors are zero: adding a bias would round a difference away. */
+static void fill_weights(const ls_tensor *tensor, float *w)
+{
+    if (tensor->n_dim != 2) return;
+    float sign_i, sign_j;
+    for (int64_t i = 0; i < tensor->dim[0]; i++)
+        for (int64_t j = 0; j < tensor->dim[1]; j++) {
+            const int64_t a = pair_of(i, tensor->dim[0], &sign_i), b = pair_of(j, tensor->dim[1], &sign_j);
+            w[i * tensor->dim[1] + j] = sign_i * sign_j * magnitude(SEED, a, b);
+        }
+}
+
+/* Buffers of a trial. */
 typedef struct scratch {
     float *x, *dy, *separate, *shared; /* [n_rows, width] */
-    float *params, *gradient;          /* [n_floats] */
-    float **gradients;                 /* [leaves], all of them the one gradient */
+    float *params;                     /* [n_floats] */
     float *memory;
 } scratch;
 
@@ -56,45 +81,68 @@ static int64_t widest(const ls_network *network)
     return width;
 }
 
-static ls_status create_scratch(const ls_network *network, int64_t n_rows, int n_leaves, scratch *s)
+static ls_status create_scratch(const ls_network *network, int64_t n_rows, scratch *s)
 {
     const int64_t n_floats = ls_pad_floats(ls_network_n_floats(network)),
                   rows = ls_pad_floats(n_rows * widest(network));
-    s->memory = ls_calloc((size_t)(4 * rows + 2 * n_floats), sizeof(float));
-    s->gradients = ls_calloc((size_t)n_leaves, sizeof *s->gradients);
-    LS_REQUIRE(s->memory != NULL && s->gradients != NULL, LS_ENOMEM, "out of memory for trying matrix products");
+    s->memory = ls_calloc((size_t)(4 * rows + n_floats), sizeof(float));
+    LS_REQUIRE(s->memory != NULL, LS_ENOMEM, "out of memory for trying matrix products");
     s->x = s->memory;
     s->dy = s->x + rows;
     s->separate = s->dy + rows;
     s->shared = s->separate + rows;
     s->params = s->shared + rows;
-    s->gradient = s->params + n_floats;
-    for (int i = 0; i < n_leaves; i++) s->gradients[i] = s->gradient;
-    fill(s->x, rows, 1);
-    fill(s->dy, rows, 2);
-    fill(s->params, n_floats, 3);
+    for (int t = 0; t < ls_network_n_tensors(network); t++)
+        fill_weights(ls_network_tensor(network, t), s->params + ls_network_tensor(network, t)->first);
     return LS_OK;
 }
 
 static void destroy_scratch(scratch *s)
 {
     ls_free(s->memory);
-    ls_free(s->gradients);
 }
 
-static void try_layer(const ls_layer *layer, ls_pass pass, scratch *s, bool *forward, bool *backward)
+/* A path may differ for a single number, the corner of a small product, and give equal bits by chance in one case of
+ * seven: at least 8 trials, more where they cost nothing. */
+static int count_trials(double operations)
 {
-    const size_t out = (size_t)(pass.n_rows * layer->n_out) * sizeof(float);
-    const size_t in = (size_t)(pass.n_rows * layer->n_in) * sizeof(float);
+    const double affordable = 5e8 / (operations + 1.0);
+    return affordable > MAX_TRIALS ? MAX_TRIALS : affordable < MIN_TRIALS ? MIN_TRIALS : (int)affordable;
+}
+
+static void refill(scratch *s, const ls_layer *layer, int64_t n_rows, int trial)
+{
+    fill_rows(s->x, n_rows, layer->n_in, 2 * (uint64_t)trial);
+    fill_rows(s->dy, n_rows, layer->n_out, 2 * (uint64_t)trial + 1);
+}
+
+static bool forward_alike(const ls_layer *layer, ls_pass pass, scratch *s)
+{
     layer->ops->forward(layer, &pass, s->x, s->separate);
     pass.share_rows = true;
     layer->ops->forward(layer, &pass, s->x, s->shared);
-    *forward = memcmp(s->separate, s->shared, out) == 0;
-    if (layer->position == 0) return; /* a first layer computes no input gradient */
-    layer->ops->backward(layer, &pass, s->x, s->shared, s->dy, s->shared);
-    pass.share_rows = false;
-    layer->ops->backward(layer, &pass, s->x, s->separate, s->dy, s->separate);
-    *backward = memcmp(s->separate, s->shared, in) == 0;
+    return memcmp(s->separate, s->shared, (size_t)(pass.n_rows * layer->n_out) * sizeof(float)) == 0;
+}
+
+/* Of the input gradient; a first layer computes none. */
+static bool backward_alike(const ls_layer *layer, ls_pass pass, scratch *s)
+{
+    if (layer->position == 0) return false;
+    layer->ops->backward(layer, &pass, s->x, s->dy, s->dy, s->separate);
+    pass.share_rows = true;
+    layer->ops->backward(layer, &pass, s->x, s->dy, s->dy, s->shared);
+    return memcmp(s->separate, s->shared, (size_t)(pass.n_rows * layer->n_in) * sizeof(float)) == 0;
+}
+
+static void try_layer(const ls_layer *layer, const ls_pass *pass, scratch *s, bool *forward, bool *backward)
+{
+    const int n = count_trials(4.0 * (double)pass->n_rows * (double)layer->n_in * (double)layer->n_out);
+    *forward = *backward = true;
+    for (int i = 0; i < n && (*forward || *backward); i++) {
+        refill(s, layer, pass->n_rows, i);
+        *forward = *forward && forward_alike(layer, *pass, s);
+        *backward = *backward && backward_alike(layer, *pass, s);
+    }
 }
 
 ls_status ls_executor_try_sharing(ls_executor *ex, const ls_run *runs, int n_runs)
@@ -102,9 +150,6 @@ ls_status ls_executor_try_sharing(ls_executor *ex, const ls_run *runs, int n_run
     const int n_layers = ls_network_n_layers(ex->network);
     if (n_runs < 2 || ex->n_partitions == LS_MAX_PARTITIONS || ls__executor_partition(ex, runs, n_runs) != NULL)
         return LS_OK;
-    int n_leaves = 0;
-    for (int i = 0; i < n_runs; i++)
-        if (runs[i].leaf >= n_leaves) n_leaves = runs[i].leaf + 1;
     const int64_t n_rows = runs[n_runs - 1].first + runs[n_runs - 1].n;
     ls_partition *partition = &ex->partition[ex->n_partitions];
     partition->forward = ls_calloc(2 * (size_t)n_layers, sizeof(bool));
@@ -112,12 +157,11 @@ ls_status ls_executor_try_sharing(ls_executor *ex, const ls_run *runs, int n_run
     partition->backward = partition->forward + n_layers;
     partition->signature = signature(runs, n_runs);
     scratch s = {0};
-    const ls_status status = create_scratch(ex->network, n_rows, n_leaves, &s);
-    const ls_pass pass = {
-        .runs = runs, .n_runs = n_runs, .n_rows = n_rows, .params = s.params, .grad = s.gradients, .training = true};
+    const ls_status status = create_scratch(ex->network, n_rows, &s);
+    const ls_pass pass = {.runs = runs, .n_runs = n_runs, .n_rows = n_rows, .params = s.params, .training = true};
     for (int i = 0; i < n_layers && status == LS_OK; i++) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
-        if (layer->n_tensors > 0) try_layer(layer, pass, &s, &partition->forward[i], &partition->backward[i]);
+        if (layer->n_tensors > 0) try_layer(layer, &pass, &s, &partition->forward[i], &partition->backward[i]);
     }
     destroy_scratch(&s);
     ex->n_partitions++; /* its memory is the executor's from here on */
@@ -166,15 +210,18 @@ ls_status ls_network_try_adding(const ls_network *network, int64_t n_rows, bool 
     const int64_t n_floats = ls_network_n_floats(network);
     scratch s = {0};
     float *more = ls_calloc(2 * (size_t)ls_pad_floats(n_floats), sizeof(float));
-    ls_status status = create_scratch(network, n_rows, 1, &s);
+    ls_status status = create_scratch(network, n_rows, &s);
     if (more == NULL)
         status = ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for trying matrix products");
     const ls_run run = {.n = n_rows};
     const ls_pass pass = {.runs = &run, .n_runs = 1, .n_rows = n_rows, .params = s.params, .training = true};
     for (int i = 0; i < ls_network_n_layers(network) && status == LS_OK && *equal; i++) {
         const ls_layer *layer = ls_network_layer(network, i);
-        if (layer->n_tensors > 0)
+        const int n = count_trials(4.0 * (double)n_rows * (double)layer->n_in * (double)layer->n_out);
+        for (int j = 0; j < n && *equal && layer->n_tensors > 0; j++) {
+            refill(&s, layer, n_rows, j);
             *equal = adds_alike(layer, pass, &s, s.params, more, more + ls_pad_floats(n_floats), n_floats);
+        }
     }
     ls_free(more);
     destroy_scratch(&s);

@@ -184,11 +184,13 @@ uint64_t ls_checkpoint_params_hash(const ls_checkpoint *c)
     return value;
 }
 
-void ls_checkpoint_prune(const char *run_directory, int64_t keep)
+void ls_checkpoint_prune(const char *run_directory, int64_t keep, int64_t newest)
 {
     int n;
     int64_t *numbers = keep != 0 ? list_numbers(run_directory, &n) : NULL;
-    for (int64_t i = keep > 0 ? keep : 0; numbers != NULL && i < n; i++) {
+    int64_t kept = 0;
+    for (int i = 0; numbers != NULL && i < n; i++) {
+        if (numbers[i] > newest || kept++ < keep) continue;
         char name[64];
         file_name(numbers[i], name);
         char *path = ls_path_join(run_directory, name);

@@ -27,9 +27,11 @@ static ls_status map_file(const char *path, ls_safetensors *file)
     LS_REQUIRE(fd >= 0, LS_ECHECKPOINT, "%s: %s", path, strerror(errno));
     struct stat info;
     void *at = MAP_FAILED;
-    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= LENGTH_BYTES)
+    const bool known = fstat(fd, &info) == 0, directory = known && S_ISDIR(info.st_mode);
+    if (known && S_ISREG(info.st_mode) && info.st_size >= LENGTH_BYTES)
         at = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
+    LS_REQUIRE(!directory, LS_ECHECKPOINT, "%s: is a directory; give a checkpoint, such as %s/latest", path, path);
     LS_REQUIRE(at != MAP_FAILED, LS_ECHECKPOINT, "%s: not a safetensors file (shorter than 8 bytes, or unreadable)",
                path);
     file->bytes = at;

@@ -179,7 +179,7 @@ ls_status ls__save(ls_trainer *t, const char *given)
     if (status == LS_OK) status = written;
     if (status == LS_OK && ls_job_rank(t->job) == 0 && given == NULL) {
         status = ls_link_replace(t->options.run_directory, "latest", name);
-        ls_checkpoint_prune(t->options.run_directory, t->config->checkpoint.keep);
+        ls_checkpoint_prune(t->options.run_directory, t->config->checkpoint.keep, t->state.iteration);
     }
     ls_free(path);
     LS_TRY(ls_job_agree(t->job, status));

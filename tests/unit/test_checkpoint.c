@@ -260,23 +260,23 @@ static void pruning(void **state)
     char name[64];
     for (int i = 1; i <= 6; i++) put_numbered(100 * i);
     for (int i = 0; i < 6; i++) put_text(others[i], "");
-    ls_checkpoint_prune(test_directory, 0);
+    ls_checkpoint_prune(test_directory, 0, INT64_MAX);
     for (int i = 1; i <= 6; i++) {
         snprintf(name, sizeof name, "ckpt-%08d.safetensors", 100 * i);
         assert_true(exists(name));
     }
-    ls_checkpoint_prune(test_directory, 6);
+    ls_checkpoint_prune(test_directory, 6, INT64_MAX);
     assert_true(exists("ckpt-00000100.safetensors"));
-    ls_checkpoint_prune(test_directory, 2);
+    ls_checkpoint_prune(test_directory, 2, INT64_MAX);
     for (int i = 1; i <= 6; i++) {
         snprintf(name, sizeof name, "ckpt-%08d.safetensors", 100 * i);
         assert_int_equal(exists(name), i >= 5);
     }
     assert_int_equal(find("auto", LS_OK), 600);
-    ls_checkpoint_prune(test_directory, -1);
+    ls_checkpoint_prune(test_directory, -1, INT64_MAX);
     assert_false(exists("ckpt-00000600.safetensors"));
     for (int i = 0; i < 6; i++) assert_true(exists(others[i])); /* only what the program itself names so */
-    ls_checkpoint_prune("/nowhere/at/all", 1);
+    ls_checkpoint_prune("/nowhere/at/all", 1, INT64_MAX);
 }
 
 /* Names that the program does not write are no checkpoints of the run and do not hide one. */
@@ -287,7 +287,7 @@ static void foreign_names_do_not_count(void **state)
     put_numbered(200);
     put_text("ckpt-900.safetensors", "");
     assert_int_equal(find("auto", LS_OK), 200);
-    ls_checkpoint_prune(test_directory, 2);
+    ls_checkpoint_prune(test_directory, 2, INT64_MAX);
     assert_true(exists("ckpt-00000100.safetensors"));
 }
 
