@@ -30,7 +30,7 @@ static int edit_distance(const char *a, const char *b)
 
 int ls_nearest_name(const char *text, const char *const *names, int n)
 {
-    int best = -1, best_distance = (int)strnlen(text, MAX_NAME) / 3 + 2;
+    int best = -1, best_distance = (int)strnlen(text, MAX_NAME) / 3 + 3;
     for (int i = 0; i < n; i++) {
         const int distance = edit_distance(text, names[i]);
         if (distance < best_distance) best = i, best_distance = distance;
