@@ -29,7 +29,7 @@ typedef struct ls_sum ls_sum;
 ls_status ls_sum_create(ls_leaves node, const ls_leaves *sources, int n_sources, ls_sum **out);
 void ls_sum_destroy(ls_sum **sum);
 
-/** Buffers of n floats that ls_sum_run needs. */
+/** Buffers of n floats that ls_sum_run needs at most. */
 int ls_sum_n_buffers(const ls_sum *sum);
 
 /** A source vector: data holds its elements from `base` on. */

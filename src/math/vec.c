@@ -1,6 +1,7 @@
 #include "math/vec.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "base/hash.h"
 
@@ -50,9 +51,26 @@ void ls_vec_relu_backward(int64_t n, const float *y, const float *dy, float *dx)
 }
 
 LS_MULTIVERSION
-void ls_vec_divide(int64_t n, float divisor, float *x)
+static void multiply(int64_t n, float factor, float *x)
+{
+    for (int64_t i = 0; i < n; i++) x[i] *= factor;
+}
+
+LS_MULTIVERSION
+static void divide(int64_t n, float divisor, float *x)
 {
     for (int64_t i = 0; i < n; i++) x[i] /= divisor;
+}
+
+/* The reciprocal of a power of two is exact, and both operations round the same real number. */
+void ls_vec_divide(int64_t n, float divisor, float *x)
+{
+    int exponent;
+    const bool exact = frexpf(divisor, &exponent) == 0.5f && exponent > -100 && exponent < 100;
+    if (exact)
+        multiply(n, 1.0f / divisor, x);
+    else
+        divide(n, divisor, x);
 }
 
 LS_MULTIVERSION
