@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 enum { PLACE = 256, MAX_NAME = 64, MAX_NAMES = 256 };
 
 #define AT(node) ls_node_place(node, (char[PLACE]){0}, PLACE)
@@ -75,10 +77,18 @@ static ls_status unknown_key(const ls_option *table, const ls_node *node, const 
     return status;
 }
 
+/* `target: ~` is a section without keys. */
+static void clear_section(ls_node *node)
+{
+    ls_free(node->text);
+    node->text = NULL;
+    node->kind = LS_NODE_MAP;
+}
+
 static ls_status check_keys(const ls_option *table, const ls_node *map, const char *prefix, const char *what)
 {
     for (int i = 0; i < map->n; i++) {
-        const ls_node *child = map->child[i];
+        ls_node *child = map->child[i];
         char path[256];
         snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] ? "." : "", child->key);
         const bool known = ls_option_find(table, path) != NULL;
@@ -87,6 +97,7 @@ static ls_status check_keys(const ls_option *table, const ls_node *map, const ch
                    "%s: '%s' with its dots is for --set; here write '%.*s:' and the rest indented below it", AT(child),
                    child->key, (int)strcspn(child->key, "."), child->key);
         if (known) continue;
+        if (ls_node_is_null(child)) clear_section(child);
         LS_REQUIRE(child->kind == LS_NODE_MAP, LS_EUSAGE, "%s: '%s' holds keys of its own, as in '%s: {...}'",
                    AT(child), path, path);
         LS_TRY(check_keys(table, child, path, what));

@@ -135,7 +135,9 @@ static void print_ranks(const view *v)
     for (int64_t r = 0; r < v->n_ranks && r < 64; r++) {
         int64_t first, end;
         const int64_t rows = rank_rows(v, r, &first, &end);
-        if (end > first)
+        if (end == first + 1)
+            printf("  rank %-3" PRId64 " shard %" PRId64 ", %" PRId64 " samples of each full batch\n", r, first, rows);
+        else if (end > first)
             printf("  rank %-3" PRId64 " shards %" PRId64 " to %" PRId64 ", %" PRId64 " samples of each full batch\n",
                    r, first, end - 1, rows);
         else
@@ -161,7 +163,7 @@ static ls_status print_text(const view *v)
     printf("total iterations      %" PRId64 " (%.4g epochs)\n", p->total_iterations,
            (double)p->total_iterations / (double)p->iterations_per_epoch);
     printf("parameters            %" PRId64 "\n", ls_network_n_params(v->network));
-    printf("memory                %.1f MB a node (data, parameters, gradients), %.1f MB a rank\n", node_mb(v),
+    printf("memory                %.3g MB a node (data, parameters, gradients), %.3g MB a rank\n", node_mb(v),
            rank_mb(v));
     const int n = corners(v, corner);
     printf("learning rate        ");

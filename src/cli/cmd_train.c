@@ -46,6 +46,7 @@ static ls_status check_directory(const ls_args *args, const char *directory)
 {
     LS_TRY(ls_make_directory(directory));
     LS_REQUIRE(access(directory, W_OK) == 0, LS_EOUTPUT, "%s: the run directory cannot be written", directory);
+    LS_REQUIRE(args->resume == NULL || !args->overwrite, LS_EUSAGE, "--resume and --overwrite exclude each other");
     const bool used = holds_file(directory, "metrics.jsonl") || holds_file(directory, "latest");
     LS_REQUIRE(args->resume != NULL || args->overwrite || !used, LS_EUSAGE,
                "%s already holds a run; continue it with --resume auto, replace it with --overwrite, or give another "
@@ -74,11 +75,11 @@ static void print_plan(const ls_trainer *trainer, const ls_job *job)
 {
     const ls_plan *p = ls_trainer_plan(trainer);
     printf("%" PRId64 " parameters, %" PRId64 " samples; global batch %" PRId64 " = %" PRId64
-           " shards, micro-batches of %" PRId64 "; %" PRId64 " iterations an epoch, %" PRId64
-           " in all; %d ranks on %d node%s\n",
-           ls_trainer_n_params(trainer), p->n_samples, p->global_batch_size, p->n_shards, p->micro_batch_size,
-           p->iterations_per_epoch, p->total_iterations, ls_job_size(job), ls_job_n_nodes(job),
-           ls_job_n_nodes(job) == 1 ? "" : "s");
+           " shard%s, micro-batches of %" PRId64 "; %" PRId64 " iterations an epoch, %" PRId64
+           " in all; %d rank%s on %d node%s\n",
+           ls_trainer_n_params(trainer), p->n_samples, p->global_batch_size, p->n_shards, p->n_shards == 1 ? "" : "s",
+           p->micro_batch_size, p->iterations_per_epoch, p->total_iterations, ls_job_size(job),
+           ls_job_size(job) == 1 ? "" : "s", ls_job_n_nodes(job), ls_job_n_nodes(job) == 1 ? "" : "s");
     fflush(stdout);
 }
 

@@ -44,8 +44,8 @@ static ls_status parse_header(const char *path, ls_safetensors *file)
     uint64_t length = 0;
     for (int i = 0; i < LENGTH_BYTES; i++) length |= (uint64_t)(unsigned char)file->bytes[i] << (8 * i);
     LS_REQUIRE(length <= MAX_HEADER && length <= file->n_bytes - LENGTH_BYTES, LS_ECHECKPOINT,
-               "%s: byte 0: a header of %llu bytes does not fit the file's %zu", path, (unsigned long long)length,
-               file->n_bytes);
+               "%s: byte 0: a header of %llu bytes in a file of %zu: not a safetensors file", path,
+               (unsigned long long)length, file->n_bytes);
     file->header_bytes = LENGTH_BYTES + (size_t)length;
     json_error_t error;
     file->header = json_loadb(file->bytes + LENGTH_BYTES, (size_t)length, JSON_REJECT_DUPLICATES, &error);

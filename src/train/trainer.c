@@ -133,9 +133,10 @@ static ls_status open_metrics(ls_trainer *t)
 static void notice_ranks(const ls_trainer *t)
 {
     if (ls_job_size(t->job) > t->plan.n_shards)
-        ls_notice("%d ranks, but %" PRId64 " shards: %" PRId64
-                  " ranks compute no gradient (they own parameters and evaluate); set batch.shards to use them",
-                  ls_job_size(t->job), t->plan.n_shards, ls_job_size(t->job) - t->plan.n_shards);
+        ls_notice("%d ranks, but %" PRId64
+                  " shard%s: the other ranks compute no gradient (they own parameters and evaluate); "
+                  "set batch.shards to use them",
+                  ls_job_size(t->job), t->plan.n_shards, t->plan.n_shards == 1 ? "" : "s");
 }
 
 static void notice_method(const ls_trainer *t)

@@ -90,7 +90,7 @@ memory +[0-9.]+ MB a node .*, [0-9.]+ MB a rank
 learning rate +0.1 at 0
 checkpoints at +5950
 rank 0 +shards 0 to 1, 51 samples of each full batch
-rank 2 +shards 3 to 3, 25 samples of each full batch
+rank 2 +shard 3, 25 samples of each full batch
 END
 expect_exit 0 'rank 3 +no shard' run_np 0 plan c.yaml --ranks 4 --shards 3
 
