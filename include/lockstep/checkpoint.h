@@ -3,8 +3,8 @@
  *  DIR/best.safetensors.  Their bytes do not depend on the rank count.
  *
  * Names: "<position>.weight", "optimizer.<slot>.<name>".  Metadata, all texts: xxh3, format_version, lockstep_version,
- * commit, blas_core, iteration, epoch, config (JSON), config_directory, data_hash, best_value, best_saved,
- * stale_evaluations, target_reached, input_shape.  Nothing in this header is collective. */
+ * commit, blas_core, iteration, epoch, config (JSON), config_directory, data_directory, data_hash, best_value,
+ * best_saved, stale_evaluations, target_reached, input_shape.  Nothing in this header is collective. */
 #ifndef LOCKSTEP_CHECKPOINT_H
 #define LOCKSTEP_CHECKPOINT_H
 
@@ -56,5 +56,8 @@ bool ls_checkpoint_is_slot(const char *name);
 /** Of a directory's checkpoints up to iteration `newest`, removes all but the last `keep`; 0 keeps all, -1 none.  Later
  *  ones, left by a run that was resumed from an older one, stay. */
 void ls_checkpoint_prune(const char *run_directory, int64_t keep, int64_t newest);
+
+/** Removes a directory's checkpoints, also best and half-written ones, and `latest`. */
+void ls_checkpoint_clear(const char *run_directory);
 
 #endif

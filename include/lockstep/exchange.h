@@ -103,7 +103,8 @@ void ls_exchange_ready(ls_exchange *exchange, int tensor);
 /** Lets messages proceed: called now and then during backward and forward.  Not blocking. */
 void ls_exchange_poll(ls_exchange *exchange);
 
-/** Waits until the node's copy of a tensor is the result of the last run.  Blocks while messages are under way. */
+/** Waits until the node's copy of a tensor is the result of the last run; to be called for every tensor that is read.
+ * Blocks while messages are under way. */
 void ls_exchange_await(ls_exchange *exchange, int tensor);
 
 /** Waits for all tensors; to be called before anyone else reads the parameters. */

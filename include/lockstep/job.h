@@ -45,6 +45,9 @@ int ls_job_node_first(const ls_job *job, int node);
 int ls_job_host_ranks(const ls_job *job);
 int ls_job_host_cores(const ls_job *job);
 
+/** Processors that this rank may run on, as "0-3,8", into out, which is returned. */
+const char *ls_job_binding(char out[256]);
+
 /** Makes a local result common: LS_OK when all ranks pass LS_OK, else on every rank the status and the sentence of the
  *  lowest rank that failed, whose number stands before it unless it is 0.  Collective. */
 ls_status ls_job_agree(const ls_job *job, ls_status mine);

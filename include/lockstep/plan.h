@@ -46,7 +46,8 @@ int64_t ls_plan_max_runs(const ls_plan *plan, int size);
  *  from 0; leaf counts from first_shard.  Empty shards have no run.  Returns the number of runs. */
 int ls_plan_runs(const ls_plan *plan, int64_t batch_rows, int64_t first_shard, int64_t end_shard, ls_run *runs);
 
-/** Evaluation falls due after `iteration` completed ones; the last iteration always does. */
+/** Evaluation falls due after `iteration` completed ones: the grid of looks that target, patience and best go by.  (A
+ * run evaluates at its end too, but that end is no part of the grid: the run may be made longer.) */
 bool ls_plan_eval_due(const ls_plan *plan, const struct ls_config *config, int64_t iteration);
 
 /** A checkpoint falls due after `iteration` completed ones; the last iteration always does. */

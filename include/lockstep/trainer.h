@@ -16,7 +16,13 @@
 
 struct ls_data;
 
-typedef enum ls_stop_reason { LS_STOP_LENGTH, LS_STOP_TARGET, LS_STOP_PATIENCE, LS_STOP_TIME } ls_stop_reason;
+typedef enum ls_stop_reason {
+    LS_STOP_LENGTH,
+    LS_STOP_TARGET,
+    LS_STOP_PATIENCE,
+    LS_STOP_TIME,
+    LS_STOP_SIGNAL
+} ls_stop_reason;
 
 /** A held-out set's means over all its samples. */
 typedef struct ls_evaluation {
@@ -42,8 +48,10 @@ typedef struct ls_training_result {
 
 /** How a run touches the world; all of it may be zero: then nothing is read, written or printed. */
 typedef struct ls_trainer_options {
-    const char *run_directory; /* for checkpoints and metrics; NULL: none */
-    const char *resume;        /* NULL, "auto" or a path */
+    const char *run_directory;  /* for checkpoints and metrics; NULL: none */
+    const char *data_directory; /* for relative data paths, told in checkpoints; may be NULL */
+    const char *resume;         /* NULL, "auto" or a path */
+    bool overwrite;             /* the directory's former run goes, once this one is ready */
     bool show_progress;
     bool time_updates; /* measure the optimizer inside the exchange, tile by tile; costs a few per cent */
 } ls_trainer_options;
@@ -56,8 +64,9 @@ ls_status ls_trainer_create(const ls_job *job, const ls_config *config, const st
                             const ls_trainer_options *options, ls_trainer **out);
 void ls_trainer_destroy(ls_trainer **trainer);
 
-/** Trains to the end.  LS_ETARGET when a target was set and not reached, LS_EDIVERGED when the loss is not finite,
- *  LS_EOUTPUT when the final state could not be written; *result is filled in all of these cases.  Collective. */
+/** Trains to the end.  LS_ESTOPPED when a signal (train/stop.h) ended it and the state is saved, LS_ETARGET when a
+ * target was set and not reached, LS_EDIVERGED when the loss is not finite, LS_EOUTPUT when the final state could not
+ * be written; *result is filled in all of these cases.  Collective. */
 ls_status ls_trainer_run(ls_trainer *trainer, ls_training_result *result);
 
 /** One iteration, for benchmarks and tests.  Collective. */

@@ -14,6 +14,8 @@
 #include "lockstep/sampler.h"
 #include "train/data.h"
 
+enum { MAX_LISTED = 100000 }; /* checkpoints in JSON; the last always stands */
+
 typedef ls_plan_view view;
 
 static ls_status add_set_bytes(view *v, const ls_dataset_info *info)
@@ -120,7 +122,7 @@ static void print_checkpoints(const view *v, const char *separator, int64_t most
     if (v->config->checkpoint.initial) ls_text_printf(out, "0"), n++;
     for (int64_t i = every; every > 0 && i < total && n < most; i += every, n++)
         ls_text_printf(out, "%s%" PRId64, n ? separator : "", i);
-    ls_text_printf(out, "%s%" PRId64, n ? (n < most ? separator : " ... ") : "", total);
+    ls_text_printf(out, "%s%" PRId64, n ? (n < most || most == MAX_LISTED ? separator : " ... ") : "", total);
 }
 
 static void print_sizes(const view *v, int64_t rows, ls_text *out)
@@ -220,7 +222,7 @@ static ls_status print_json(const view *v)
     ls_text_printf(&out, "], \"learning_rate\": [");
     json_rates(v, &out);
     ls_text_printf(&out, "], \"checkpoints\": [");
-    print_checkpoints(v, ", ", INT64_MAX, &out);
+    print_checkpoints(v, ", ", MAX_LISTED, &out);
     ls_text_printf(&out, "], \"config\": ");
     ls_config_text(v->config, &out);
     ls_text_printf(&out, "}\n");

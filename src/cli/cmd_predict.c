@@ -80,25 +80,25 @@ static ls_status open_writer(const ls_model *m, const char *path, writer *w)
     return ls_file_writer_add(w->file, w->line.data, w->line.n);
 }
 
-/* Each rank computes its chunks; rank 0 takes them in order.  After a failure the messages go on. */
+/* Chunks go round the ranks, so that all compute; rank 0 takes them in order.  After a failure the messages go on. */
 static ls_status write_chunks(const ls_job *job, ls_model *m, writer *w, float *rows)
 {
     const int size = ls_job_size(job), rank = ls_job_rank(job);
     const int64_t n = m->set.info.n_samples, chunk = m->scorer->chunk, n_chunks = (n + chunk - 1) / chunk;
     const int64_t k = ls_shape_size(ls_network_output(m->network));
     ls_status status = LS_OK;
-    for (int owner = 0; owner < size; owner++)
-        for (int64_t c = ls_shard_first(n_chunks, size, owner); c < ls_shard_first(n_chunks, size, owner + 1); c++) {
-            const int64_t first = c * chunk, count = n - first < chunk ? n - first : chunk;
-            if (rank != 0 && rank != owner) continue;
-            if (rank == owner) {
-                const float *out = ls_scorer_forward(m->scorer, ls_exchange_params(m->exchange), &m->set, first, count);
-                memcpy(rows, out, (size_t)(count * k) * sizeof *rows);
-                if (m->loss->ops->predict != NULL) m->loss->ops->predict(m->loss, count, k, rows);
-            }
-            ls_job_send_to_root(job, owner, rows, (size_t)(count * k) * sizeof *rows);
-            if (rank == 0 && status == LS_OK) status = write_rows(w, rows, count);
+    for (int64_t c = 0; c < n_chunks; c++) {
+        const int owner = (int)(c % size);
+        const int64_t first = c * chunk, count = n - first < chunk ? n - first : chunk;
+        if (rank != 0 && rank != owner) continue;
+        if (rank == owner) {
+            const float *out = ls_scorer_forward(m->scorer, ls_exchange_params(m->exchange), &m->set, first, count);
+            memcpy(rows, out, (size_t)(count * k) * sizeof *rows);
+            if (m->loss->ops->predict != NULL) m->loss->ops->predict(m->loss, count, k, rows);
         }
+        ls_job_send_to_root(job, owner, rows, (size_t)(count * k) * sizeof *rows);
+        if (rank == 0 && status == LS_OK) status = write_rows(w, rows, count);
+    }
     return status;
 }
 

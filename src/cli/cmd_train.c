@@ -1,7 +1,10 @@
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,13 +37,6 @@ static bool holds_file(const char *directory, const char *name)
     return there;
 }
 
-static void remove_file(const char *directory, const char *name)
-{
-    char *path = ls_path_join(directory, name);
-    if (path != NULL) unlink(path);
-    ls_free(path);
-}
-
 /* Rank 0 alone looks at the directory; the others hear the verdict. */
 static ls_status check_directory(const ls_args *args, const char *directory)
 {
@@ -53,14 +49,6 @@ static ls_status check_directory(const ls_args *args, const char *directory)
                "--run-dir",
                directory);
     return LS_OK;
-}
-
-/* --overwrite: the former run goes only when the new one is ready to train. */
-static void clear_directory(const char *directory)
-{
-    ls_checkpoint_prune(directory, -1, INT64_MAX);
-    remove_file(directory, "latest");
-    remove_file(directory, "best.safetensors");
 }
 
 static void warn_threads(const ls_job *job)
@@ -115,11 +103,13 @@ static ls_status run_trainer(const ls_args *args, const ls_job *job, const ls_co
                              const char *directory)
 {
     const bool talks = ls_job_rank(job) == 0 && !args->quiet;
-    const ls_trainer_options options = {
-        .run_directory = directory, .resume = args->resume, .show_progress = !args->quiet};
+    const ls_trainer_options options = {.run_directory = directory,
+                                        .data_directory = args->data_dir,
+                                        .resume = args->resume,
+                                        .overwrite = args->overwrite,
+                                        .show_progress = !args->quiet};
     ls_trainer *trainer;
     LS_TRY(ls_trainer_create(job, config, data, &options, &trainer));
-    if (args->overwrite && args->resume == NULL && ls_job_rank(job) == 0) clear_directory(directory);
     if (talks) print_plan(trainer, job);
     ls_training_result result;
     const ls_status status = ls_trainer_run(trainer, &result);
@@ -128,18 +118,42 @@ static ls_status run_trainer(const ls_args *args, const ls_job *job, const ls_co
     return status;
 }
 
-static ls_status train_in(const ls_args *args, const ls_job *world, const ls_config *config, const char *directory)
+static ls_status train_on(const ls_args *args, const ls_job *job, const ls_config *config, const char *directory)
 {
-    LS_TRY(ls_job_agree(world, ls_job_rank(world) == 0 ? check_directory(args, directory) : LS_OK));
-    ls_job *job;
-    LS_TRY(ls_job_split(world, 0, (int)config->runtime.ranks_per_node, &job));
     ls_data *data = NULL;
     warn_threads(job);
     ls_status status = ls_trainer_check_ranks(job);
     if (status == LS_OK) status = ls_data_load(job, config, args->data_dir, &data);
     if (status == LS_OK) status = run_trainer(args, job, config, data, directory);
     ls_data_destroy(&data);
+    return status;
+}
+
+/* One run at a time in a directory: rank 0 holds a lock that ends with the process, however that ends.  The ranks of a
+ * job that was just killed may live a moment longer, so it waits a little. */
+static ls_status lock_directory(const char *directory, int *fd)
+{
+    enum { TRIES = 50, PAUSE_US = 100000 };
+    *fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*fd < 0) return LS_OK; /* may be written but not read: no lock then */
+    for (int i = 0; i < TRIES; i++) {
+        if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return LS_OK; /* no locks on this file system */
+        usleep(PAUSE_US);
+    }
+    LS_FAIL(LS_EUSAGE, "%s: another run is at work in this directory; stop it, or give another --run-dir", directory);
+}
+
+static ls_status train_in(const ls_args *args, const ls_job *world, const ls_config *config, const char *directory)
+{
+    int lock = -1;
+    ls_status status = ls_job_rank(world) == 0 ? check_directory(args, directory) : LS_OK;
+    if (status == LS_OK && ls_job_rank(world) == 0) status = lock_directory(directory, &lock);
+    status = ls_job_agree(world, status);
+    ls_job *job = NULL;
+    if (status == LS_OK) status = ls_job_split(world, 0, (int)config->runtime.ranks_per_node, &job);
+    if (status == LS_OK) status = train_on(args, job, config, directory);
     ls_job_destroy(&job);
+    if (lock >= 0) close(lock);
     return status;
 }
 

@@ -8,6 +8,8 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "ls_version.h"
+#include "train/stop.h"
 
 /* OpenBLAS starts its threads before main, one per core, in every rank: with the variable unset, set it and begin anew.
  * runtime.blas_threads raises the number later. */
@@ -43,6 +45,8 @@ static void print_help(const ls_command *c)
 
 static int report(ls_status status, bool speaks)
 {
+    if (status == LS_OK && speaks && (fflush(stdout) != 0 || ferror(stdout) != 0))
+        status = ls_status_fail(LS_EOUTPUT, __FILE__, __LINE__, "standard output could not be written");
     const int code = ls_status_exit_code(status);
     if (status == LS_OK || !speaks) return code;
     fprintf(stderr, "lockstep: error: %s", ls_status_message());
@@ -97,6 +101,7 @@ static ls_status run_on(const ls_job *world, const ls_command *c, const ls_args 
 static int run_with_job(ls_status status, const ls_command *c, const ls_args *args, int argc, char **argv)
 {
     ls_job *world;
+    if (c != NULL && c->bit == LS_CMD_TRAIN) ls_stop_install();
     const ls_status started = ls_job_start(&argc, &argv, &world);
     if (started != LS_OK) return report(started, true);
     const bool speaks = ls_job_rank(world) == 0;
@@ -112,7 +117,11 @@ int main(int argc, char **argv)
 {
     restart_with_one_blas_thread(argv);
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a failing write, with a message, not a sudden end */
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("lockstep %s (commit %s)\n", LS_VERSION, LS_COMMIT);
+        return 0;
+    }
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         print_usage(argc < 2 ? stderr : stdout);
         return argc < 2 ? ls_status_exit_code(LS_EUSAGE) : 0;
     }

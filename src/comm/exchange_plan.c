@@ -72,11 +72,17 @@ static ls_status create_bucket(const ls_exchange *ex, ls_bucket *b)
     const int size = ls_job_size(ex->job);
     ls_counts *const all[] = {&b->to, &b->from, &b->out, &b->in};
     for (int i = 0; i < 4; i++) LS_TRY(create_counts(size, all[i]));
+    int most = 0; /* subtrees of a node */
+    for (int node = 0; node < ls_job_n_nodes(ex->job); node++) {
+        ls_leaves ignored[LS_MAX_COVER];
+        const int k = ls__cover_of_node(ex, node, ignored);
+        if (k > most) most = k;
+    }
+    LS_REQUIRE((b->end - b->first + size) * most < INT_MAX, LS_EUSAGE,
+               "a bucket of %lld elements is more than the exchange between nodes can address",
+               (long long)(b->end - b->first));
     plan_bucket(ex, b);
     const int64_t n_send = lay_out(size, &b->to), n_receive = lay_out(size, &b->from);
-    LS_REQUIRE(n_send < INT_MAX && n_receive < INT_MAX, LS_EUSAGE,
-               "a tensor of %lld elements is more than the exchange between nodes can address",
-               (long long)(b->end - b->first));
     b->send = ls_calloc((size_t)n_send, sizeof(float));
     b->receive = ls_calloc((size_t)n_receive, sizeof(float));
     LS_REQUIRE(b->send && b->receive, LS_ENOMEM, "out of memory for the exchange");

@@ -153,3 +153,20 @@ int ls_job_host_cores(const ls_job *job)
 {
     return job->host_cores;
 }
+
+const char *ls_job_binding(char out[256])
+{
+    cpu_set_t mine;
+    CPU_ZERO(&mine);
+    sched_getaffinity(0, sizeof mine, &mine);
+    int n = 0;
+    out[0] = 0;
+    for (int first = 0; first < CPU_SETSIZE && n < 230; first++) {
+        if (!CPU_ISSET(first, &mine)) continue;
+        int last = first;
+        while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, &mine)) last++;
+        n += snprintf(out + n, (size_t)(256 - n), last > first ? "%s%d-%d" : "%s%d", n > 0 ? "," : "", first, last);
+        first = last;
+    }
+    return out;
+}

@@ -40,7 +40,7 @@ static ls_status find_in(const char *const *places, int n, const char *name, ls_
         ls_free(path);
     }
     LS_TRY(ls_text_status(tried));
-    LS_FAIL(LS_EDATA, "the file '%s' was not found; tried %s", name, tried->data);
+    LS_FAIL(LS_EDATA, "the file '%s' was not found; tried %s; --data-dir names another place", name, tried->data);
 }
 
 ls_status ls__find_file(const ls_reader_paths *paths, const char *name, char **out)

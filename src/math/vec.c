@@ -88,13 +88,14 @@ double ls_vec_sum_squares(int64_t n, const float *x)
 
 uint64_t ls_vec_libm_fingerprint(void)
 {
-    enum { N = 256, K = 9 };
+    enum { N = 256, K = 11 };
     double value[N][K];
     for (int i = 0; i < N; i++) {
         const double x = (i - 100) * 0.0731 + 1e-3, positive = (i + 1) * 0.0317;
         const float f = (float)x;
-        const double row[K] = {exp(x),          tanh(x),          erf(x),          log(positive), cos(x),
-                               (double)expf(f), (double)tanhf(f), (double)erff(f), sqrt(positive)};
+        const double row[K] = {exp(x),         tanh(x),         erf(x),           log(positive),
+                               cos(x),         (double)expf(f), (double)tanhf(f), (double)erff(f),
+                               sqrt(positive), sin(x),          pow(positive, x)};
         for (int j = 0; j < K; j++) value[i][j] = row[j];
     }
     return ls_hash_bytes(value, sizeof value);

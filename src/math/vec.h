@@ -39,7 +39,7 @@ void ls_vec_divide(int64_t n, float divisor, float *x);
 /** Sum of squares in double: 16 lanes, lane j adds elements j, j + 16, ...; then the lanes by halves. */
 double ls_vec_sum_squares(int64_t n, const float *x);
 
-/** Hash of exp, tanh, erf, log, cos and sqrt over fixed arguments: equal fingerprints, equal libm. */
+/** Hash of exp, tanh, erf, log, cos, sin, pow and sqrt over fixed arguments: equal fingerprints, equal libm. */
 uint64_t ls_vec_libm_fingerprint(void);
 
 #endif

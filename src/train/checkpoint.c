@@ -199,3 +199,17 @@ void ls_checkpoint_prune(const char *run_directory, int64_t keep, int64_t newest
     }
     ls_free(numbers);
 }
+
+static void remove_file(const char *directory, const char *name)
+{
+    char *path = ls_path_join(directory, name);
+    if (path != NULL) unlink(path);
+    ls_free(path);
+}
+
+void ls_checkpoint_clear(const char *run_directory)
+{
+    static const char *const names[] = {"latest", "latest.tmp", "best.safetensors", "best.safetensors.tmp"};
+    ls_checkpoint_prune(run_directory, -1, INT64_MAX);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) remove_file(run_directory, names[i]);
+}

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -31,9 +32,11 @@ static const ls_option keys[] = {
     KEY("batch.global_batch_size", LS_OPTION_INT, batch.global_batch_size, "128",
         "samples of one update, all ranks together", .min = 1, .max = 1e9),
     KEY("batch.shards", LS_OPTION_INT, batch.shards, "auto",
-        "parts of a batch, the unit that ranks compute; auto: up to 8", .min = 1, .max = 4096, .automatic = true),
+        "parts of a batch, the unit that ranks compute; auto: up to 8; a resumed run must resolve the same", .min = 1,
+        .max = 4096, .automatic = true, .class = LS_FREE),
     KEY("batch.micro_batch_size", LS_OPTION_INT, batch.micro_batch_size, "auto",
-        "rows of one matrix product; auto: the whole shard, up to 256", .min = 1, .max = 1e6, .automatic = true),
+        "rows of one matrix product; auto: the whole shard, up to 256; a resumed run must resolve the same", .min = 1,
+        .max = 1e6, .automatic = true, .class = LS_FREE),
     KEY("batch.drop_last", LS_OPTION_BOOL, batch.drop_last, "false", "leave out an epoch's last short batch"),
     KEY("optimizer", LS_OPTION_NODE, optimizer, "{lr: 0.01}", "{name: ..., lr: ...}; see 'lockstep info optimizers'"),
     KEY("schedule", LS_OPTION_NODE, schedule, "{name: constant}", "{name: ...}; see 'lockstep info schedules'"),
@@ -90,6 +93,8 @@ static ls_status check_target(const ls_config *c)
                "'target.above' and 'target.below' exclude each other");
     LS_REQUIRE(c->target.metric != NULL || (!limit && c->target.patience == 0), LS_EUSAGE,
                "'target' needs the key 'metric', as in {metric: test_accuracy, above: 0.9}");
+    LS_REQUIRE(c->target.metric == NULL || limit || c->target.patience > 0, LS_EUSAGE,
+               "'target.metric' alone does nothing: give 'target.above', 'target.below' or 'target.patience'");
     return LS_OK;
 }
 
@@ -140,7 +145,11 @@ ls_status ls_config_read(const char *path, const ls_override *overrides, int n_o
     size_t n;
     *out = NULL;
     LS_TRY(ls_file_read(path, MAX_BYTES, &text, &n));
-    const ls_status status = ls_config_parse(text, n, path, NULL, overrides, n_overrides, out);
+    char *file = realpath(path, NULL); /* checkpoints tell where relative data paths begin, wherever they are read */
+    char *directory = ls_path_directory(file ? file : path);
+    const ls_status status = ls_config_parse(text, n, path, directory, overrides, n_overrides, out);
+    ls_free(directory);
+    free(file);
     ls_free(text);
     return status;
 }
@@ -222,5 +231,7 @@ ls_status ls_config_check_resume(const ls_config *config, const ls_config *store
 
 void ls_config_keys_print(ls_text *out)
 {
+    ls_text_printf(out, "key, type and range, default (~: none), and what a resumed run may do with it:\n"
+                        "  identity: must be as it was; extend: may grow; free: may change\n\n");
     ls_options_print(keys, "", out);
 }

@@ -138,8 +138,9 @@ static ls_status load(const ls_job *job, const ls_config *config, const char *da
         data->present[i] = true;
     }
     LS_TRY(ls_job_agree(job, derive(data, config)));
-    if (ls_job_rank(job) == 0) data->hash = ls_dataset_hash(&data->set[LS_TRAIN]);
-    ls_job_broadcast(job, 0, &data->hash, sizeof data->hash);
+    for (int i = 0; ls_job_rank(job) == 0 && i < LS_N_SETS; i++)
+        if (data->present[i]) data->hash[i] = ls_dataset_hash(&data->set[i]);
+    ls_job_broadcast(job, 0, data->hash, sizeof data->hash);
     return LS_OK;
 }
 

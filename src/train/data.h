@@ -20,7 +20,7 @@ typedef struct ls_data {
     ls_dataset set[LS_N_SETS];
     ls_window *window[LS_N_SETS]; /* a validation set cut from the training set has none */
     ls_normalizer *normalizer;    /* for the shape of the training set */
-    uint64_t hash;                /* of the training samples used */
+    uint64_t hash[LS_N_SETS];     /* of the samples used */
 } ls_data;
 
 /** Opens one set without a job, for `plan`: its shape alone. */

@@ -1,6 +1,7 @@
 /* Evaluation during training, and what follows from it: lines, target, patience, the best checkpoint. */
+#include <math.h>
+
 #include "base/clock.h"
-#include "base/log.h"
 #include "train/trainer_internal.h"
 
 /* The validation set when there is one, else the test set; and any set that a metric names. */
@@ -22,13 +23,21 @@ ls_status ls__evaluate(ls_trainer *t, bool all)
         if (!is_due(t, which, all) || t->evaluation[which].present) continue;
         LS_TRY(ls_scorer_evaluate(t->scorer, ls_exchange_params(t->exchange), &t->data->set[which],
                                   &t->evaluation[which]));
+        LS_REQUIRE(
+            isfinite(t->evaluation[which].loss), LS_EDIVERGED,
+            "diverged: the %s loss after iteration %lld is not finite; lower optimizer.lr or give the schedule a "
+            "warmup",
+            ls__set_names[which], (long long)t->state.iteration);
         ls__metrics_evaluation(t, which, ls_clock_s() - mark);
         ls__progress_evaluation(t, which);
     }
     t->times.evaluation += ls_clock_s() - start;
     t->evaluated_at = t->state.iteration;
     if (!fresh || all) return LS_OK; /* only looks on the grid count for target, patience and best */
+    const double best_before = t->state.best_saved;
     const bool best = ls_watch_update(&t->watch, t->config, t->evaluation, &t->state);
-    if (best && t->options.run_directory != NULL) LS_TRY(ls__save(t, "best.safetensors"));
+    bool saved = true;
+    if (best && t->options.run_directory != NULL) LS_TRY(ls__save_or_warn(t, "best.safetensors", &saved));
+    if (!saved) t->state.best_saved = best_before;
     return LS_OK;
 }

@@ -6,9 +6,10 @@
 
 #include "base/clock.h"
 #include "math/vec.h"
+#include "train/stop.h"
 #include "train/trainer_internal.h"
 
-enum { WORD_TIME_IS_UP = 1, WORD_STATUS_SHIFT = 8 };
+enum { WORD_TIME_IS_UP = 1, WORD_SIGNAL = 2, WORD_STATUS_SHIFT = 8 };
 
 /* Adds the time since *mark to *total and moves the mark. */
 static void lap(double *mark, double *total)
@@ -98,11 +99,14 @@ static void compute_gradients(ls_trainer *t, const ls_batch *batch)
 {
     clear_shards(t, batch);
     const int n_runs = ls__batch_runs(t, batch->rows);
+    const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
+    bool pads = false; /* gradients are complete only after the leaves without rows were added */
+    for (int s = first; s < first + n; s++)
+        pads = pads || (is_empty(t, batch, s) && ls_exchange_is_right(t->exchange, s));
     for (int i = 0, j; i < n_runs; i = j) {
         j = ls__next_group(t, i, n_runs);
-        compute_group(t, batch, t->runs + i, j - i, j == n_runs);
+        compute_group(t, batch, t->runs + i, j - i, j == n_runs && !pads);
     }
-    const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
     for (int s = first; s < first + n; s++)
         if (is_empty(t, batch, s) && ls_exchange_is_right(t->exchange, s)) add_empty_leaf(t, s);
 }
@@ -124,12 +128,13 @@ static void update_tile(void *context, const ls_tile *tile)
     if (t->options.time_updates) t->times.update += ls_clock_s() - start;
 }
 
-/* Rank 0's clock decides for all, through its word. */
+/* Rank 0's clock decides for all, a signal to any rank stops all: each rank tells its own by its word. */
 static uint32_t word_of(const ls_trainer *t)
 {
     const double limit = t->config->train.max_time_s;
     const bool up = ls_job_rank(t->job) == 0 && ls_clock_s() - t->start_s > limit;
-    return ((uint32_t)t->output_status << WORD_STATUS_SHIFT) | (up ? WORD_TIME_IS_UP : 0);
+    return ((uint32_t)t->output_status << WORD_STATUS_SHIFT) | (up ? WORD_TIME_IS_UP : 0u) |
+           (ls_stop_requested() ? WORD_SIGNAL : 0u);
 }
 
 /* The same numbers on every rank, so the same verdict. */
@@ -151,9 +156,11 @@ static ls_status judge(ls_trainer *t, const ls_batch *batch)
 
 static ls_status read_words(ls_trainer *t)
 {
-    const uint32_t word = ls_exchange_word(t->exchange, 0); /* only rank 0 writes files */
-    if ((word >> WORD_STATUS_SHIFT) != LS_OK) return ls_job_agree(t->job, t->output_status);
-    t->time_is_up = (word & WORD_TIME_IS_UP) != 0;
+    uint32_t flags = 0;
+    for (int r = 0; r < ls_job_size(t->job); r++) flags |= ls_exchange_word(t->exchange, r);
+    if ((flags >> WORD_STATUS_SHIFT) != LS_OK) return ls_job_agree(t->job, t->output_status);
+    t->time_is_up = (flags & WORD_TIME_IS_UP) != 0;
+    t->signalled = (flags & WORD_SIGNAL) != 0;
     return LS_OK;
 }
 
@@ -168,11 +175,11 @@ ls_status ls__iterate(ls_trainer *t)
     compute_gradients(t, &batch);
     ls_exchange_set_word(t->exchange, word_of(t));
     ls_exchange_run(t->exchange, update_tile, t, t->want_norm);
+    t->state.iteration = completed;
     LS_TRY(read_words(t));
     LS_TRY(judge(t, &batch));
     if (t->want_norm) t->gradient_norm = sqrt(ls_exchange_block_total(t->exchange));
     t->samples += batch.rows;
-    t->state.iteration = completed;
     t->iteration_s = ls_clock_s() - start;
     return LS_OK;
 }

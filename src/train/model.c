@@ -1,5 +1,6 @@
 #include "train/model.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -13,6 +14,7 @@
 typedef struct brief {
     int64_t iteration;
     ls_shape input;
+    char data_directory[1024]; /* of the training run; "" for none */
 } brief;
 
 /* Rank 0: the configuration's text and directory, from the checkpoint or from the file that replaces it. */
@@ -35,7 +37,10 @@ static ls_status read_brief(const ls_job *job, const ls_model_source *source, co
 {
     char *text = NULL, *directory = NULL;
     brief b = {0};
-    if (c != NULL) b = (brief){c->state.iteration, c->input};
+    if (c != NULL) b = (brief){.iteration = c->state.iteration, .input = c->input};
+    const char *stored = c != NULL ? ls_safetensors_metadata(c->file, "data_directory") : NULL;
+    if (source->data_directory != NULL) stored = source->data_directory;
+    if (stored != NULL) snprintf(b.data_directory, sizeof b.data_directory, "%s", stored);
     ls_status status = ls_job_agree(job, c != NULL ? read_config_text(source, c, &text, &directory) : LS_OK);
     size_t n = text ? strlen(text) : 0, n_directory = directory ? strlen(directory) : 0;
     if (status == LS_OK) status = ls_job_broadcast_block(job, &text, &n);
@@ -45,6 +50,7 @@ static ls_status read_brief(const ls_job *job, const ls_model_source *source, co
     ls_job_broadcast(job, 0, &b, sizeof b);
     m->iteration = b.iteration;
     m->input = b.input;
+    m->data_directory = b.data_directory[0] != 0 ? ls_strdup(b.data_directory) : NULL;
     ls_free(text);
     ls_free(directory);
     return status;
@@ -63,7 +69,9 @@ static ls_status find_spec(const ls_model *m, const ls_model_source *source, ls_
     if (strcmp(name, "train") == 0) *spec = m->config->data.train;
     if (strcmp(name, "test") == 0) *spec = m->config->data.test;
     if (strcmp(name, "validation") == 0) *spec = m->config->data.validation;
-    LS_REQUIRE(*spec != NULL, LS_EUSAGE, "the configuration has no data.%s; give --split, or --config with one", name);
+    LS_REQUIRE(*spec != NULL, LS_EUSAGE,
+               "the configuration has no data.%s; --split takes train, validation or test, --config another file",
+               name);
     return LS_OK;
 }
 
@@ -78,8 +86,8 @@ static ls_status load_data(const ls_job *job, const ls_model_source *source, ls_
     const bool is_validation = strcmp(name, "validation") == 0, is_train = strcmp(name, "train") == 0;
     if (status == LS_OK && cut && is_validation) spec = m->config->data.train;
     if (status == LS_OK)
-        status = ls_data_load_set(job, spec, source->data ? "." : directory, source->data_directory, name, &m->window,
-                                  &m->set);
+        status =
+            ls_data_load_set(job, spec, source->data ? "." : directory, m->data_directory, name, &m->window, &m->set);
     int64_t n_train = 0, n_validation = 0;
     if (status == LS_OK && cut && (is_validation || is_train)) {
         status = ls_data_split(m->config, m->set.info.n_samples, &n_train, &n_validation);
@@ -153,6 +161,7 @@ void ls_model_destroy(ls_model **model)
     ls_network_destroy(&m->network);
     ls_window_destroy(&m->window);
     ls_config_destroy(&m->config);
+    ls_free(m->data_directory);
     ls_free(m);
     *model = NULL;
 }

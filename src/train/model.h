@@ -9,6 +9,7 @@
 typedef struct ls_model {
     ls_config *config;
     int64_t iteration;
+    char *data_directory; /* where relative paths are looked up too; NULL: none */
     ls_shape input;
     ls_network *network;
     ls_loss *loss;
@@ -30,7 +31,7 @@ typedef struct ls_model_source {
 ls_status ls_model_create(const ls_job *job, const ls_model_source *source, bool labelled, ls_model **out);
 void ls_model_destroy(ls_model **model);
 
-/** "test", "validation", "train" or "data": what ls_model_create took.  */
+/** "test", "validation", "train" or "--data": what ls_model_create took. */
 const char *ls_model_set_name(const ls_model *model, const ls_model_source *source);
 
 #endif

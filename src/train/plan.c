@@ -103,7 +103,6 @@ bool ls_plan_eval_due(const ls_plan *plan, const ls_config *config, int64_t iter
 {
     const int64_t epochs = config->eval.every_epochs * plan->iterations_per_epoch,
                   every = config->eval.every_iterations;
-    if (iteration == plan->total_iterations) return true;
     return (epochs > 0 && iteration % epochs == 0) || (every > 0 && iteration % every == 0);
 }
 

@@ -27,13 +27,15 @@ void ls__metrics_start(ls_trainer *t)
     ls_text config = {0};
     char hash[LS_HASH_DIGITS + 1];
     ls_config_text(t->config, &config);
-    ls_hash_text(t->data->hash, hash);
+    ls_hash_text(t->data->hash[LS_TRAIN], hash);
     ls_metrics_begin(t->metrics, "start");
     ls_metrics_text(t->metrics, "version", LS_VERSION);
     ls_metrics_text(t->metrics, "commit", LS_COMMIT);
     ls_metrics_int(t->metrics, "iteration", t->state.iteration);
     ls_metrics_int(t->metrics, "ranks", ls_job_size(t->job));
     ls_metrics_int(t->metrics, "nodes", ls_job_n_nodes(t->job));
+    char cores[256];
+    ls_metrics_text(t->metrics, "binding", ls_job_binding(cores));
     ls_metrics_int(t->metrics, "host_cores", ls_job_host_cores(t->job));
     ls_metrics_text(t->metrics, "mpi", ls_job_mpi_version());
     ls_metrics_text(t->metrics, "blas_core", ls_blas_core());
@@ -77,6 +79,7 @@ void ls__metrics_train(ls_trainer *t)
 void ls__metrics_evaluation(ls_trainer *t, int which, double seconds)
 {
     const ls_evaluation *e = &t->evaluation[which];
+    if (t->samples == 0 && t->options.resume != NULL && t->state.iteration > 0) return; /* resumed when complete */
     ls_metrics_begin(t->metrics, "eval");
     ls_metrics_int(t->metrics, "iteration", t->state.iteration);
     ls_metrics_int(t->metrics, "epoch", epoch_of(t));

@@ -2,15 +2,18 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/node.h"
 #include "ls_version.h"
 #include "math/blas.h"
+#include "math/vec.h"
 #include "train/safetensors.h"
 #include "train/trainer_internal.h"
 
@@ -33,13 +36,14 @@ static void put_real(ls_safetensors_header *h, const char *key, double value)
     ls_safetensors_put_metadata(h, key, text);
 }
 
+static const char *const hash_keys[LS_N_SETS] = {"data_hash", "validation_hash", "test_hash"};
+
 /* Nothing here may depend on the rank count or on time: equal runs give equal bytes. */
 static void put_state(const ls_trainer *t, ls_safetensors_header *h)
 {
     char shape[96], hash[LS_HASH_DIGITS + 1];
     ls_text config = {0};
     ls_config_text(t->config, &config);
-    ls_hash_text(t->data->hash, hash);
     ls_safetensors_put_metadata(h, "format_version", LS_CHECKPOINT_FORMAT);
     ls_safetensors_put_metadata(h, "lockstep_version", LS_VERSION);
     ls_safetensors_put_metadata(h, "commit", LS_COMMIT);
@@ -52,9 +56,15 @@ static void put_state(const ls_trainer *t, ls_safetensors_header *h)
     put_int(h, "target_reached", t->state.target_reached);
     put_real(h, "best_value", t->state.best_value);
     put_real(h, "best_saved", t->state.best_saved);
-    ls_safetensors_put_metadata(h, "data_hash", hash);
+    for (int i = 0; i < LS_N_SETS; i++) {
+        ls_hash_text(t->data->hash[i], hash);
+        ls_safetensors_put_metadata(h, hash_keys[i], hash);
+    }
     ls_safetensors_put_metadata(h, "input_shape", ls_shape_text(&ls_network_layer(t->network, 0)->in, shape));
     ls_safetensors_put_metadata(h, "config_directory", t->config->directory);
+    char *data_directory = t->options.data_directory ? realpath(t->options.data_directory, NULL) : NULL;
+    ls_safetensors_put_metadata(h, "data_directory", data_directory ? data_directory : "");
+    free(data_directory);
     ls_safetensors_put_metadata(h, "config", config.data ? config.data : "");
     h->text.failed = h->text.failed || config.failed;
     ls_text_free(&config);
@@ -103,6 +113,13 @@ static ls_status put_piece(void *context, int64_t first, int64_t n, float *data)
 
 static ls_status begin_file(ls_trainer *t, const char *path, saving *s)
 {
+    for (int i = 0; i < ls_network_n_tensors(t->network); i++)
+        LS_REQUIRE(
+            isfinite(ls_vec_sum_squares(tensor_at(t, i)->n, ls_exchange_params(t->exchange) + tensor_at(t, i)->first)),
+            LS_EDIVERGED,
+            "diverged: the parameters %s are not finite after iteration %" PRId64
+            "; lower optimizer.lr or give the schedule a warmup",
+            tensor_at(t, i)->name, t->state.iteration);
     LS_TRY(ls_hash_create(&s->hash));
     LS_TRY(build_header(t, &s->header));
     LS_TRY(ls_file_writer_create(path, &s->file));
@@ -249,20 +266,62 @@ static ls_status check_slots(const ls_trainer *t, const ls_checkpoint *c)
     return LS_OK;
 }
 
-static ls_status check_identity(const ls_trainer *t, const ls_checkpoint *c)
+static ls_status check_config(const ls_trainer *t, const ls_checkpoint *c)
 {
-    const char *text = ls_safetensors_metadata(c->file, "config"),
-               *data = ls_safetensors_metadata(c->file, "data_hash");
-    char hash[LS_HASH_DIGITS + 1];
+    const char *text = ls_safetensors_metadata(c->file, "config");
     ls_config *stored;
     LS_TRY(ls_config_parse(text, strlen(text), c->path, "", NULL, 0, &stored));
     const ls_status status = ls_config_check_resume(t->config, stored, ls_schedule_needs_length(t->schedule));
     ls_config_destroy(&stored);
-    LS_TRY(status);
-    ls_hash_text(t->data->hash, hash);
-    LS_REQUIRE(data != NULL && strcmp(data, hash) == 0, LS_EDATA,
-               "the training data differ from those of %s (hash %s here, %s there)", c->path, hash,
-               data ? data : "none");
+    return status;
+}
+
+/* A number that the run resolved then and resolves now. */
+static ls_status check_resolved(const ls_checkpoint *c, const char *key, int64_t now)
+{
+    const char *text = ls_safetensors_metadata(c->file, key);
+    LS_REQUIRE(text != NULL && strtoll(text, NULL, 10) == now, LS_EUSAGE,
+               "'batch.%s' is %" PRId64 " here and %s in the checkpoint: a resumed run must keep it", key, now,
+               text ? text : "missing");
+    return LS_OK;
+}
+
+/* The training set always; a held-out set when a metric that the run goes by is of it. */
+static ls_status check_data(const ls_trainer *t, const ls_checkpoint *c)
+{
+    for (int i = 0; i < LS_N_SETS; i++) {
+        char hash[LS_HASH_DIGITS + 1];
+        const char *stored = ls_safetensors_metadata(c->file, hash_keys[i]);
+        ls_hash_text(t->data->hash[i], hash);
+        const bool matters = i == LS_TRAIN || t->watch.target.which == i || t->watch.best.which == i;
+        LS_REQUIRE(!matters || (stored != NULL && strcmp(stored, hash) == 0), LS_EDATA,
+                   "data.%s differs from that of %s (hash %s here, %s there)", ls__set_names[i], c->path, hash,
+                   stored ? stored : "none");
+    }
+    return LS_OK;
+}
+
+static void warn_of_other_builds(const ls_checkpoint *c)
+{
+    const char *core = ls_safetensors_metadata(c->file, "blas_core"),
+               *commit = ls_safetensors_metadata(c->file, "commit");
+    if (core != NULL && strcmp(core, ls_blas_core()) != 0)
+        ls_warn(
+            "%s was made with the OpenBLAS kernel type %s, this is %s: the bits may differ from an uninterrupted run's "
+            "(OPENBLAS_CORETYPE=%s keeps them where the processor can)",
+            c->path, core, ls_blas_core(), core);
+    if (commit != NULL && strcmp(commit, LS_COMMIT) != 0)
+        ls_warn("%s was made by another build (commit %s, this is %s): the bits may differ from an uninterrupted run's",
+                c->path, commit, LS_COMMIT);
+}
+
+static ls_status check_identity(const ls_trainer *t, const ls_checkpoint *c)
+{
+    LS_TRY(check_config(t, c));
+    LS_TRY(check_resolved(c, "shards", t->plan.n_shards));
+    LS_TRY(check_resolved(c, "micro_batch_size", t->plan.micro_batch_size));
+    LS_TRY(check_data(t, c));
+    warn_of_other_builds(c);
     LS_REQUIRE(c->state.iteration <= t->plan.total_iterations, LS_EUSAGE,
                "%s has %" PRId64 " iterations, the run ends after %" PRId64 "; raise train.epochs or max_iterations",
                c->path, c->state.iteration, t->plan.total_iterations);
@@ -307,7 +366,15 @@ ls_status ls__restore(ls_trainer *t)
         ls_job_broadcast(t->job, 0, &t->state, sizeof t->state);
         ls_exchange_publish_root(t->exchange);
         deal_slots(t, c);
-        t->saved_at = t->state.iteration;
+        t->came_from_elsewhere = strcmp(t->options.resume, "auto") != 0;
+        t->saved_at = t->came_from_elsewhere ? -1 : t->state.iteration;
+    }
+    if (status == LS_OK && t->options.resume != NULL && ls_job_rank(t->job) == 0) {
+        if (found)
+            ls_notice("going on from %s, iteration %" PRId64, c->path, t->state.iteration);
+        else
+            ls_notice("no checkpoint in %s: starting anew",
+                      t->options.run_directory ? t->options.run_directory : "this directory");
     }
     ls_checkpoint_close(&c);
     return status;

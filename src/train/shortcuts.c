@@ -85,7 +85,8 @@ void ls_trainer_shortcuts(ls_trainer *t, ls_shortcuts *out)
 static void await_layer(void *context, int position)
 {
     ls_trainer *t = context;
-    if (ls_network_layer(t->network, position)->n_tensors > 0) ls_exchange_await(t->exchange, t->tensor_of[position]);
+    for (int i = 0; i < ls_network_layer(t->network, position)->n_tensors; i++)
+        ls_exchange_await(t->exchange, t->tensor_of[position] + i); /* a weight and its bias may be in two buckets */
 }
 
 static void layer_is_ready(void *context, int position)

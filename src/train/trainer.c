@@ -123,7 +123,9 @@ static void set_seeds(ls_trainer *t)
 static ls_status open_metrics(ls_trainer *t)
 {
     ls_status status = LS_OK;
-    if (ls_job_rank(t->job) == 0 && t->options.run_directory != NULL)
+    const bool writes = ls_job_rank(t->job) == 0 && t->options.run_directory != NULL;
+    if (writes && t->options.overwrite) ls_checkpoint_clear(t->options.run_directory);
+    if (writes)
         status = ls_metrics_open(t->options.run_directory, t->options.resume != NULL, t->state.iteration, &t->metrics);
     LS_TRY(ls_job_agree(t->job, status));
     ls__metrics_start(t);
@@ -204,23 +206,28 @@ void ls_trainer_destroy(ls_trainer **trainer)
 static bool is_done(const ls_trainer *t, ls_stop_reason *reason)
 {
     const int64_t patience = t->config->target.patience;
-    *reason = t->state.target_reached >= 0                             ? LS_STOP_TARGET
-              : patience > 0 && t->state.stale_evaluations >= patience ? LS_STOP_PATIENCE
-              : t->state.iteration >= t->plan.total_iterations         ? LS_STOP_LENGTH
-                                                                       : LS_STOP_TIME;
+    const bool stale = patience > 0 && t->state.stale_evaluations >= patience;
+    *reason = t->state.target_reached >= 0                     ? LS_STOP_TARGET
+              : stale                                          ? LS_STOP_PATIENCE
+              : t->state.iteration >= t->plan.total_iterations ? LS_STOP_LENGTH
+              : t->signalled                                   ? LS_STOP_SIGNAL
+                                                               : LS_STOP_TIME;
     return *reason != LS_STOP_TIME || t->time_is_up;
 }
 
-/* A periodic save that fails is told and tried again at the next interval; nothing older is lost. */
-static void save_or_warn(ls_trainer *t)
+/* A save under way that fails is told and tried again at the next occasion; nothing older is lost. */
+ls_status ls__save_or_warn(ls_trainer *t, const char *name, bool *saved)
 {
-    if (ls__save(t, NULL) == LS_OK) return;
+    const ls_status status = ls__save(t, name);
+    *saved = status == LS_OK;
+    if (status == LS_OK || status == LS_EDIVERGED) return status;
     ls__progress_clear(t);
     ls_warn("%s; training goes on, the next checkpoint is tried in time", ls_status_message());
     ls_metrics_begin(t->metrics, "warning");
     ls_metrics_int(t->metrics, "iteration", t->state.iteration);
     ls_metrics_text(t->metrics, "text", ls_status_message());
     ls_metrics_end(t->metrics);
+    return LS_OK;
 }
 
 ls_status ls_trainer_step(ls_trainer *t)
@@ -231,6 +238,8 @@ ls_status ls_trainer_step(ls_trainer *t)
 static ls_status train(ls_trainer *t, ls_stop_reason *reason)
 {
     const bool saves = t->options.run_directory != NULL;
+    bool saved;
+    if (saves && t->came_from_elsewhere) LS_TRY(ls__save(t, NULL)); /* this directory can be resumed from now on */
     if (saves && t->config->checkpoint.initial && t->state.iteration == 0) LS_TRY(ls__save(t, NULL));
     while (!is_done(t, reason)) {
         LS_TRY(ls__iterate(t));
@@ -238,7 +247,8 @@ static ls_status train(ls_trainer *t, ls_stop_reason *reason)
         ls__progress_iteration(t);
         if (ls_plan_eval_due(&t->plan, t->config, t->state.iteration)) LS_TRY(ls__evaluate(t, false));
         const bool last = t->state.iteration == t->plan.total_iterations;
-        if (saves && !last && ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration)) save_or_warn(t);
+        if (saves && !last && ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration))
+            LS_TRY(ls__save_or_warn(t, NULL, &saved));
         if (ls_job_rank(t->job) == 0 && t->metrics != NULL) t->output_status = ls_metrics_status(t->metrics);
     }
     ls__progress_clear(t);
@@ -281,10 +291,10 @@ static void fill_result(ls_trainer *t, double start_s, ls_training_result *resul
     result->params_hash = ls_trainer_params_hash(t);
 }
 
-/* The last evaluation covers every set; the last checkpoint is always written. */
-static ls_status finish(ls_trainer *t)
+/* The last evaluation covers every set, but for one that a signal hurries; the last checkpoint is always written. */
+static ls_status finish(ls_trainer *t, ls_stop_reason reason)
 {
-    LS_TRY(ls__evaluate(t, true));
+    if (reason != LS_STOP_SIGNAL) LS_TRY(ls__evaluate(t, true));
     if (t->options.run_directory == NULL || t->saved_at == t->state.iteration) return LS_OK;
     return ls__save(t, NULL);
 }
@@ -299,7 +309,7 @@ ls_status ls_trainer_evaluate(ls_trainer *t, ls_training_result *result)
 
 static const char *reason_text(ls_status status, ls_stop_reason reason)
 {
-    static const char *const reasons[] = {"length", "target", "patience", "time"};
+    static const char *const reasons[] = {"length", "target", "patience", "time", "signal"};
     return status == LS_OK ? reasons[reason] : ls_status_name(status);
 }
 
@@ -308,12 +318,16 @@ ls_status ls_trainer_run(ls_trainer *t, ls_training_result *result)
     const double start = ls_clock_s();
     *result = (ls_training_result){.first_iteration = t->state.iteration};
     ls_status status = train(t, &result->reason);
-    if (status == LS_OK) status = finish(t);
+    if (status == LS_OK) status = finish(t, result->reason);
     fill_result(t, start, result);
     ls__metrics_finish(t, result, reason_text(status, result->reason));
     if (status == LS_OK) status = ls_job_agree(t->job, ls_metrics_flush(t->metrics)); /* the same status everywhere */
+    LS_REQUIRE(status != LS_OK || result->reason != LS_STOP_SIGNAL, LS_ESTOPPED,
+               "stopped by a signal after %" PRId64 " iterations, all saved; go on with --resume auto",
+               t->state.iteration);
     const bool has_target = !isnan(t->config->target.above) || !isnan(t->config->target.below);
-    LS_REQUIRE(status != LS_OK || !has_target || t->state.target_reached >= 0, LS_ETARGET,
+    const bool reached = t->state.target_reached >= 0 || ls_watch_reached(&t->watch, t->config, t->evaluation);
+    LS_REQUIRE(status != LS_OK || !has_target || reached, LS_ETARGET,
                "the target was not reached: best %s %.6g after %" PRId64 " iterations", t->config->target.metric,
                t->state.best_value, t->state.iteration);
     return status;

@@ -45,13 +45,14 @@ struct ls_trainer {
     int *tensor_of;                       /* [layers] first tensor of a layer or of the next one that has any */
     ls_pass_hooks hooks;
 
-    bool pairs; /* right leaves are added to their left neighbours' buffers */
+    bool came_from_elsewhere; /* resumed from a given path: not yet saved in the run directory */
+    bool pairs;               /* right leaves are added to their left neighbours' buffers */
 
     ls_run_state state;
     ls_watch watch;
     double lr, mean_loss, accuracy, gradient_norm; /* of the last iteration; the norm of the last line */
     float divisor;                                 /* samples of the batch at hand */
-    bool want_norm, time_is_up;
+    bool want_norm, time_is_up, signalled;
     double start_s, iteration_s;
     ls_phase_times times;
     int64_t samples;
@@ -87,6 +88,9 @@ ls_status ls__evaluate(ls_trainer *trainer, bool all);
 /** Writes a checkpoint under `name` (NULL: the numbered one, with `latest` and pruning).  The same status everywhere.
  *  Collective. */
 ls_status ls__save(ls_trainer *trainer, const char *name);
+
+/** The same, but a failure other than divergence is a warning, and *saved is false then. */
+ls_status ls__save_or_warn(ls_trainer *trainer, const char *name, bool *saved);
 
 /** Start values, or those of the checkpoint that options.resume names.  Collective. */
 ls_status ls__restore(ls_trainer *trainer);

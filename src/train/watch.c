@@ -51,11 +51,18 @@ bool ls_metric_better(const ls_metric *metric, double value, double best)
     return isnan(best) || (metric->kind == LS_METRIC_ACCURACY ? value > best : value < best);
 }
 
+bool ls_watch_reached(const ls_watch *watch, const ls_config *config, const ls_evaluation *evaluations)
+{
+    if (watch->target.which < 0) return false;
+    const double value = ls_metric_value(&watch->target, evaluations);
+    return value > config->target.above || value < config->target.below;
+}
+
 static void watch_target(const ls_watch *watch, const ls_config *config, const ls_evaluation *evaluations,
                          ls_run_state *state)
 {
     const double value = ls_metric_value(&watch->target, evaluations);
-    if (value > config->target.above || value < config->target.below) state->target_reached = state->iteration;
+    if (ls_watch_reached(watch, config, evaluations)) state->target_reached = state->iteration;
     if (ls_metric_better(&watch->target, value, state->best_value)) {
         state->best_value = value;
         state->stale_evaluations = 0;

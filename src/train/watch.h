@@ -24,6 +24,9 @@ double ls_metric_value(const ls_metric *metric, const ls_evaluation *evaluations
 /** `value` is better than `best` (NaN: nothing yet). */
 bool ls_metric_better(const ls_metric *metric, double value, double best);
 
+/** The evaluation reaches target.above or target.below. */
+bool ls_watch_reached(const ls_watch *watch, const ls_config *config, const ls_evaluation *evaluations);
+
 /** Takes a new evaluation into account: target_reached, best_value and stale_evaluations of the state.  Returns true
  * when checkpoint.best is to be written. */
 bool ls_watch_update(const ls_watch *watch, const ls_config *config, const ls_evaluation *evaluations,

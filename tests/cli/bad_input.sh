@@ -205,11 +205,11 @@ resumed() { # resumed CODE REGEX ARGUMENT...
 }
 resumed 2 "'optimizer.lr' is 0.06 here and 0.05 in the checkpoint" --lr 0.06
 resumed 2 "'batch.global_batch_size' is 25 here and 50 in the checkpoint" --batch-size 25
-resumed 2 "'batch.shards' is 3 here and \"?auto\"? in the checkpoint" --shards 3
+resumed 2 "'batch.shards' is 3 here and [0-9]+ in the checkpoint" --shards 3
 resumed 2 "'train.seed' is 2 here and 1" --seed 2
 resumed 2 "'model(.2.dense.units)?'" --set 'model=[{dense: 16}, relu, {dense: 5}]'
 resumed 2 "'eval.batch'" --set eval.batch=3
-resumed 3 "the training data differ from those of " --set data.train.seed=8
+resumed 3 "data.train differs from that of " --set data.train.seed=8
 resumed 2 "'train.epochs' is 3 here and 4 in the checkpoint: a resumed run may be longer, not shorter" --epochs 3
 resumed 2 "'train.max_iterations' is 10 here" --max-iterations 10
 resumed 0 "iterations +25 \(5 in this run\)" --epochs 5

@@ -130,7 +130,7 @@ optimizer: {lr: 0.01}
 train: {epochs: 1}
 END
 cd away || exit 1
-expect_exit 3 "'l' was not found; tried ../conf/l .*" run_np 1 train ../conf/mine.yaml
+expect_exit 3 "'l' was not found; tried .*/conf/l .*" run_np 1 train ../conf/mine.yaml
 rm -rf runs
 expect_exit 0 "runs/mine/ckpt-00000004" run_np 2 train ../conf/mine.yaml --data-dir ../elsewhere
 check "runs/NAME is the directory of a run without --run-dir" test -s runs/mine/latest

@@ -12,8 +12,8 @@ failures=0
 
 cat >run.yaml <<'END'
 data:
-  train: {format: synthetic, samples: 1500, features: 200, classes: 10, hidden: 16}
-  test: {format: synthetic, samples: 300, features: 200, classes: 10, hidden: 16, first: 1500}
+  train: {format: synthetic, samples: 1500, features: 300, classes: 10, hidden: 16}
+  test: {format: synthetic, samples: 300, features: 300, classes: 10, hidden: 16, first: 1500}
 model: [{dense: 1200}, relu, {dropout: 0.1}, {dense: 400}, relu, {dense: 10}]
 batch: {global_batch_size: 128, shards: 8}
 optimizer: {name: momentum, lr: 0.02}

@@ -191,6 +191,29 @@ static void groups_of_micro_batches_give_the_same_bits(void **state)
     ls_job_destroy(&job);
 }
 
+/* A weight of more than a bucket, so that it and its bias travel apart. */
+static const char *const heavy = "data:\n"
+                                 "  train: {format: synthetic, samples: 64, features: 520, classes: 7, hidden: 8}\n"
+                                 "model: [{dense: 520}, relu, {dense: 520}, relu, {dense: 7}]\n"
+                                 "batch: {global_batch_size: 32, shards: 4}\n"
+                                 "optimizer: {lr: 0.05}\n"
+                                 "train: {epochs: 50}\n";
+
+static void several_buckets_give_the_same_bits(void **state)
+{
+    (void)state;
+    trace alone, together;
+    ls_job *job = ls_test_split(ls_job_rank(ls_world), 0);
+    LS_CHECK(record(job, heavy, NULL, 6, &alone) == LS_OK);
+    ls_job_destroy(&job);
+    for (int per_node = 0; per_node <= 2; per_node++) {
+        job = ls_test_split(0, per_node);
+        LS_CHECK(record(job, heavy, NULL, 6, &together) == LS_OK);
+        LS_CHECK(is_same(&alone, &together) && moves(&alone));
+        ls_job_destroy(&job);
+    }
+}
+
 /* Shared products and paired leaves, where the trial at the start allows them, against separate ones. */
 static void shortcuts_give_the_same_bits(void **state)
 {
@@ -231,6 +254,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(adam_with_decay_and_schedule),
     cmocka_unit_test(iterations_allocate_nothing),
     cmocka_unit_test(groups_of_micro_batches_give_the_same_bits),
+    cmocka_unit_test(several_buckets_give_the_same_bits),
     cmocka_unit_test(shortcuts_give_the_same_bits),
     cmocka_unit_test(the_literal_allreduce_is_close),
 };

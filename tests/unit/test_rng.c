@@ -53,8 +53,7 @@ static void keys_differ(void **state)
     uint64_t keys[200 * 5];
     int n = 0;
     for (uint64_t seed = 0; seed < 200; seed++)
-        for (int stream = LS_STREAM_INIT; stream <= LS_STREAM_AUGMENT; stream++)
-            keys[n++] = ls_rng_key(seed, (ls_stream)stream);
+        for (int stream = LS_STREAM_INIT; stream <= 5; stream++) keys[n++] = ls_rng_key(seed, (ls_stream)stream);
     for (int i = 0; i < n; i++)
         for (int j = 0; j < i; j++) assert_int_not_equal(keys[i], keys[j]);
 }
