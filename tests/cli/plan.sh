@@ -143,4 +143,28 @@ run_np 0 plan c.yaml --json >json
 for key in n_samples iterations_per_epoch total_iterations shards micro_batch_size n_parameters global_batch_size; do
     same "$key of the run" "$(value_of $key shuffled/metrics.jsonl)" "$(value_of $key json)"
 done
+# ---- the model of scale, on round numbers: half the rows, half the time; 4 N (M - 1) / M (k + 1) bytes a node ----
+cat >scale.yaml <<'END'
+data: {train: {format: synthetic, samples: 640, features: 64, classes: 16}}
+model: [{dense: {units: 64, bias: false}}, relu, {dense: {units: 16, bias: false}}]
+batch: {global_batch_size: 64, shards: 8}
+train: {epochs: 1}
+END
+cat >measured.json <<'END'
+{"ranks": 1, "global_batch_size": 64, "iteration_ms": 32, "data_ms": 0, "forward_ms": 10, "backward_ms": 20, "add_ms": 1,
+ "update_ms": 1, "paired_leaves": 0, "shards": 8}
+END
+# predicted RANKS PER_NODE KEY
+predicted() {
+    "$LOCKSTEP" plan scale.yaml --scale --measured measured.json --ranks "$1" --ranks-per-node "$2" --link-gbps 1e6 \
+        --link-us 1e-6 --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$3"
+}
+same "one rank is what was measured" "$(predicted 1 4 iteration_ms)" 32
+same "two ranks on a node take half" "$(predicted 2 4 iteration_ms)" 16
+same "sixteen ranks are limited by eight shards" "$(predicted 16 64 limited_by)" shards
+same "one node sends nothing" "$(predicted 4 4 node_bytes)" 0
+same "two nodes" "$(predicted 2 1 node_bytes)" $((4 * (64 * 64 + 64 * 16)))
+same "four nodes" "$(predicted 4 1 node_bytes)" $((6 * (64 * 64 + 64 * 16)))
+expect_exit 2 "'iteration_ms' is missing" run_np 0 plan scale.yaml --scale --measured <(echo '{"ranks": 1, "global_batch_size": 64}')
+expect_exit 2 "needs --measured" run_np 0 plan scale.yaml --scale
 finish

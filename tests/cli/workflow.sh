@@ -202,4 +202,7 @@ done
 expect_exit 0 '"samples_per_s": [0-9.]+' run_np 2 bench c.yaml --iterations 5 --json
 json "bench --json" out
 check "bench writes nothing" test ! -e runs
+# ---- the limit of an iteration: its products alone, each shape told ----
+expect_exit 0 '"limit_ms": [0-9.]+, "iteration_over_limit": [0-9.]+' run_np 2 bench c.yaml --iterations 3 --limit --json
+expect_exit 0 'Y = X W\^T' run_np 1 bench c.yaml --iterations 3 --limit
 finish
