@@ -327,10 +327,11 @@ ls_status ls_trainer_run(ls_trainer *t, ls_training_result *result)
                t->state.iteration);
     const bool has_target = !isnan(t->config->target.above) || !isnan(t->config->target.below);
     const bool reached = t->state.target_reached >= 0 || ls_watch_reached(&t->watch, t->config, t->evaluation);
-    LS_REQUIRE(status != LS_OK || !has_target || reached, LS_ETARGET,
-               "the target was not reached: best %s %.6g after %" PRId64 " iterations", t->config->target.metric,
-               t->state.best_value, t->state.iteration);
-    return status;
+    if (status != LS_OK || !has_target || reached) return status;
+    const bool looked = !isnan(t->state.best_value); /* a short run may end before its first look on the grid */
+    LS_FAIL(LS_ETARGET, "the target was not reached: best %s %.6g after %" PRId64 " iterations",
+            t->config->target.metric, looked ? t->state.best_value : ls_metric_value(&t->watch.target, t->evaluation),
+            t->state.iteration);
 }
 
 const ls_plan *ls_trainer_plan(const ls_trainer *t)
