@@ -32,6 +32,9 @@ int64_t ls_network_n_floats(const ls_network *network);
 /** Floats of activations that one row needs in the executor. */
 int64_t ls_network_row_floats(const ls_network *network);
 
+/** The most floats of scratch that a layer works in. */
+int64_t ls_network_scratch_floats(const ls_network *network);
+
 /** Start values of elements [first, first + n) of the flat vector into out [n]; padding is 0.  A pure function of
  *  (seed, tensor, element). Sources: He et al. 2015 (he_normal), Glorot and Bengio 2010 (glorot_uniform). */
 void ls_network_init(const ls_network *network, uint64_t seed, int64_t first, int64_t n, float *out);

@@ -53,6 +53,7 @@ static void lay_out(ls_executor *ex, int64_t max_rows)
     }
     ex->gradient[0] = cut(&at, max_rows, widest(ex->network));
     ex->gradient[1] = cut(&at, max_rows, widest(ex->network));
+    ex->scratch = at;
 }
 
 ls_status ls_executor_create(const ls_network *network, int64_t max_rows, ls_executor **out)
@@ -61,11 +62,12 @@ ls_status ls_executor_create(const ls_network *network, int64_t max_rows, ls_exe
     ls_executor *ex = ls_calloc(1, sizeof *ex);
     LS_REQUIRE(ex != NULL, LS_ENOMEM, "out of memory for an executor");
     const int n = ls_network_n_layers(network);
+    const int64_t more = ls_pad_floats(ls_network_scratch_floats(network)) + (n + 3) * LS_ALIGNMENT_FLOATS;
     int64_t floats = 0;
-    const bool fits = ls_mul_i64(max_rows, ls_network_row_floats(network), &floats) && floats < INT64_MAX / 8;
+    const bool fits = ls_mul_i64(max_rows, ls_network_row_floats(network), &floats) && floats < INT64_MAX / 8 - more;
     ex->network = network;
     ex->out = ls_calloc((size_t)n, sizeof *ex->out);
-    ex->memory = fits ? ls_calloc((size_t)(floats + (n + 3) * LS_ALIGNMENT_FLOATS), sizeof(float)) : NULL;
+    ex->memory = fits ? ls_calloc((size_t)(floats + more), sizeof(float)) : NULL;
     if (ex->out == NULL || ex->memory == NULL) {
         ls_executor_destroy(&ex);
         LS_FAIL(LS_ENOMEM, "out of memory for the activations of %lld rows of %lld floats; set runtime.memory_limit",
@@ -95,6 +97,7 @@ const float *ls_executor_forward(ls_executor *ex, const ls_pass *pass)
 {
     const ls_partition *partition = ls__executor_partition(ex, pass->runs, pass->n_runs);
     ls_pass p = *pass;
+    p.scratch = ex->scratch;
     const float *x = ex->input;
     for (int i = 0; i < ls_network_n_layers(ex->network); i++) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
@@ -116,6 +119,7 @@ void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
 {
     const ls_partition *partition = ls__executor_partition(ex, pass->runs, pass->n_runs);
     ls_pass p = *pass;
+    p.scratch = ex->scratch;
     for (int i = ls_network_n_layers(ex->network) - 1; i >= 0; i--) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
         const bool in_place = layer->ops->in_place;

@@ -18,6 +18,7 @@ struct ls_executor {
     float *input;       /* [max_rows, n_in] */
     float **out;        /* [layer]: its y; an in-place layer shares its input's buffer */
     float *gradient[2]; /* [max_rows, widest activation] */
+    float *scratch;     /* [ls_network_scratch_floats] */
     ls_partition partition[LS_MAX_PARTITIONS];
     int n_partitions;
     int side; /* the gradient buffer that holds dy of the layer at hand */

@@ -193,3 +193,11 @@ int64_t ls_network_n_floats(const ls_network *network)
 {
     return network->n_floats;
 }
+
+int64_t ls_network_scratch_floats(const ls_network *network)
+{
+    int64_t most = 0;
+    for (int i = 0; i < network->n_layers; i++)
+        if (network->layer[i].scratch_floats > most) most = network->layer[i].scratch_floats;
+    return most;
+}

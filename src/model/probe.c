@@ -64,11 +64,12 @@ static void fill_weights(const ls_tensor *tensor, float *w)
 }
 
 /* Buffers of a trial. */
-typedef struct scratch {
+typedef struct trial_memory {
     float *x, *dy, *separate, *shared; /* [n_rows, width] */
     float *params;                     /* [n_floats] */
+    float *scratch;                    /* [ls_network_scratch_floats] */
     float *memory;
-} scratch;
+} trial_memory;
 
 static int64_t widest(const ls_network *network)
 {
@@ -81,23 +82,24 @@ static int64_t widest(const ls_network *network)
     return width;
 }
 
-static ls_status create_scratch(const ls_network *network, int64_t n_rows, scratch *s)
+static ls_status create_memory(const ls_network *network, int64_t n_rows, trial_memory *s)
 {
     const int64_t n_floats = ls_pad_floats(ls_network_n_floats(network)),
                   rows = ls_pad_floats(n_rows * widest(network));
-    s->memory = ls_calloc((size_t)(4 * rows + n_floats), sizeof(float));
+    s->memory = ls_calloc((size_t)(4 * rows + n_floats + ls_network_scratch_floats(network)), sizeof(float));
     LS_REQUIRE(s->memory != NULL, LS_ENOMEM, "out of memory for trying matrix products");
     s->x = s->memory;
     s->dy = s->x + rows;
     s->separate = s->dy + rows;
     s->shared = s->separate + rows;
     s->params = s->shared + rows;
+    s->scratch = s->params + n_floats;
     for (int t = 0; t < ls_network_n_tensors(network); t++)
         fill_weights(ls_network_tensor(network, t), s->params + ls_network_tensor(network, t)->first);
     return LS_OK;
 }
 
-static void destroy_scratch(scratch *s)
+static void destroy_memory(trial_memory *s)
 {
     ls_free(s->memory);
 }
@@ -110,13 +112,13 @@ static int count_trials(double operations)
     return affordable > MAX_TRIALS ? MAX_TRIALS : affordable < MIN_TRIALS ? MIN_TRIALS : (int)affordable;
 }
 
-static void refill(scratch *s, const ls_layer *layer, int64_t n_rows, int trial)
+static void refill(trial_memory *s, const ls_layer *layer, int64_t n_rows, int trial)
 {
     fill_rows(s->x, n_rows, layer->n_in, 2 * (uint64_t)trial);
     fill_rows(s->dy, n_rows, layer->n_out, 2 * (uint64_t)trial + 1);
 }
 
-static bool forward_alike(const ls_layer *layer, ls_pass pass, scratch *s)
+static bool forward_alike(const ls_layer *layer, ls_pass pass, trial_memory *s)
 {
     layer->ops->forward(layer, &pass, s->x, s->separate);
     pass.share_rows = true;
@@ -125,7 +127,7 @@ static bool forward_alike(const ls_layer *layer, ls_pass pass, scratch *s)
 }
 
 /* Of the input gradient; a first layer computes none. */
-static bool backward_alike(const ls_layer *layer, ls_pass pass, scratch *s)
+static bool backward_alike(const ls_layer *layer, ls_pass pass, trial_memory *s)
 {
     if (layer->position == 0) return false;
     layer->ops->backward(layer, &pass, s->x, s->dy, s->dy, s->separate);
@@ -134,7 +136,7 @@ static bool backward_alike(const ls_layer *layer, ls_pass pass, scratch *s)
     return memcmp(s->separate, s->shared, (size_t)(pass.n_rows * layer->n_in) * sizeof(float)) == 0;
 }
 
-static void try_layer(const ls_layer *layer, const ls_pass *pass, scratch *s, bool *forward, bool *backward)
+static void try_layer(const ls_layer *layer, const ls_pass *pass, trial_memory *s, bool *forward, bool *backward)
 {
     const int n = count_trials(4.0 * (double)pass->n_rows * (double)layer->n_in * (double)layer->n_out);
     *forward = *backward = true;
@@ -156,14 +158,15 @@ ls_status ls_executor_try_sharing(ls_executor *ex, const ls_run *runs, int n_run
     LS_REQUIRE(partition->forward != NULL, LS_ENOMEM, "out of memory for trying matrix products");
     partition->backward = partition->forward + n_layers;
     partition->signature = signature(runs, n_runs);
-    scratch s = {0};
-    const ls_status status = create_scratch(ex->network, n_rows, &s);
-    const ls_pass pass = {.runs = runs, .n_runs = n_runs, .n_rows = n_rows, .params = s.params, .training = true};
+    trial_memory s = {0};
+    const ls_status status = create_memory(ex->network, n_rows, &s);
+    const ls_pass pass = {
+        .runs = runs, .n_runs = n_runs, .n_rows = n_rows, .params = s.params, .training = true, .scratch = s.scratch};
     for (int i = 0; i < n_layers && status == LS_OK; i++) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
         if (layer->n_tensors > 0) try_layer(layer, &pass, &s, &partition->forward[i], &partition->backward[i]);
     }
-    destroy_scratch(&s);
+    destroy_memory(&s);
     ex->n_partitions++; /* its memory is the executor's from here on */
     return status;
 }
@@ -182,8 +185,8 @@ void ls_executor_shared(const ls_executor *ex, const ls_run *runs, int n_runs, i
 }
 
 /* C random; D = C with the rows added by the layer; E = the rows' own gradient: is D = C + E? */
-static bool adds_alike(const ls_layer *layer, ls_pass pass, scratch *s, const float *start, float *added, float *own,
-                       int64_t n_floats)
+static bool adds_alike(const ls_layer *layer, ls_pass pass, trial_memory *s, const float *start, float *added,
+                       float *own, int64_t n_floats)
 {
     ls_run run = pass.runs[0];
     pass.runs = &run;
@@ -208,13 +211,14 @@ ls_status ls_network_try_adding(const ls_network *network, int64_t n_rows, bool 
     *equal = true;
     if (n_rows == 0) return LS_OK;
     const int64_t n_floats = ls_network_n_floats(network);
-    scratch s = {0};
+    trial_memory s = {0};
     float *more = ls_calloc(2 * (size_t)ls_pad_floats(n_floats), sizeof(float));
-    ls_status status = create_scratch(network, n_rows, &s);
+    ls_status status = create_memory(network, n_rows, &s);
     if (more == NULL)
         status = ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for trying matrix products");
     const ls_run run = {.n = n_rows};
-    const ls_pass pass = {.runs = &run, .n_runs = 1, .n_rows = n_rows, .params = s.params, .training = true};
+    const ls_pass pass = {
+        .runs = &run, .n_runs = 1, .n_rows = n_rows, .params = s.params, .training = true, .scratch = s.scratch};
     for (int i = 0; i < ls_network_n_layers(network) && status == LS_OK && *equal; i++) {
         const ls_layer *layer = ls_network_layer(network, i);
         const int n = count_trials(4.0 * (double)n_rows * (double)layer->n_in * (double)layer->n_out);
@@ -224,6 +228,6 @@ ls_status ls_network_try_adding(const ls_network *network, int64_t n_rows, bool 
         }
     }
     ls_free(more);
-    destroy_scratch(&s);
+    destroy_memory(&s);
     return status;
 }

@@ -105,7 +105,8 @@ static result run_layer(const bench *b, const trial *t)
     result r = {0};
     float *x = copy_at(&r, 0, from_x, n_in, (ROWS + 1) * in, t->shift);
     float *dy = copy_at(&r, 1, from_dy, n_out, (ROWS + 1) * out, t->shift);
-    float *params = copy_at(&r, 2, b->params, b->n_floats, b->n_floats, 0);
+    float *params = copy_at(&r, 2, b->params, b->n_floats, b->n_floats, 0), *scratch = floats(b->l->scratch_floats);
+    set_all(scratch, b->l->scratch_floats, NAN);
     r.y = t->in_place ? x : copy_at(&r, 3, NULL, 0, (ROWS + 1) * out, t->shift);
     r.dx = t->in_place ? dy : copy_at(&r, 4, NULL, 0, (ROWS + 1) * in, t->shift);
     for (int i = 0; i < N_LEAVES; i++) {
@@ -117,6 +118,7 @@ static result run_layer(const bench *b, const trial *t)
                           .n_runs = t->n_runs,
                           .n_rows = t->n_rows,
                           .params = params,
+                          .scratch = scratch,
                           .grad = r.grad,
                           .seed = 99,
                           .iteration = 5000000000};
@@ -129,6 +131,7 @@ static result run_layer(const bench *b, const trial *t)
     if (!t->in_place) assert_same_bits("x is borrowed", x, from_x, n_in);
     if (!t->in_place) assert_same_bits("dy is borrowed", dy, from_dy, n_out);
     ls_free(y_before);
+    ls_free(scratch);
     return r;
 }
 
@@ -326,7 +329,7 @@ static void test_leaf_over_two_passes_has_same_bits(void **state)
         bench b = bench_create(&cases[c]);
         result all = run_layer(&b, &plain);
         const ls_run second = {0, 1, 104, 1, false};
-        float *kept = floats(b.n_floats);
+        float *kept = floats(b.n_floats), *scratch = floats(b.l->scratch_floats);
         result one = run_layer(&b, &(trial){.runs = four_runs, .n_runs = 1, .n_rows = 4});
         memcpy(kept, one.grad[1], (size_t)b.n_floats * sizeof *kept);
         float *const grad[] = {NULL, kept};
@@ -335,6 +338,7 @@ static void test_leaf_over_two_passes_has_same_bits(void **state)
                               .n_runs = 1,
                               .n_rows = 1,
                               .params = b.params,
+                              .scratch = scratch,
                               .grad = grad,
                               .seed = 99,
                               .iteration = 5000000000};
@@ -342,6 +346,7 @@ static void test_leaf_over_two_passes_has_same_bits(void **state)
                            b.dy + 4 * b.l->n_out, NULL);
         assert_same_bits("leaf of two passes", kept, all.grad[1], b.n_floats);
         ls_free(kept);
+        ls_free(scratch);
         result_destroy(&one);
         result_destroy(&all);
         bench_destroy(&b);
