@@ -8,7 +8,7 @@
 #include "math/vec.h"
 #include "model/executor_internal.h"
 
-enum { SEED = 20, MIN_TRIALS = 8, MAX_TRIALS = 64 };
+enum { SEED = 20, MAX_TRIALS = 64 };
 
 static uint64_t signature(const ls_run *runs, int n_runs)
 {
@@ -104,12 +104,15 @@ static void destroy_memory(trial_memory *s)
     ls_free(s->memory);
 }
 
-/* A path may differ for a single number, the corner of a small product, and give equal bits by chance in one case of
- * seven: at least 8 trials, more where they cost nothing. */
-static int count_trials(double operations)
+/* A path may differ for a single number, the corner of a product, and give equal bits by chance in one case of seven:
+ * at least 8 trials, more where they cost nothing.  Where the layer's sides are whole vectors there are no corners, and
+ * what differs are rows of 16 numbers or more. */
+static int count_trials(const ls_layer *layer, int64_t n_rows)
 {
+    const double operations = 4.0 * (double)n_rows * (double)layer->n_in * (double)layer->n_out;
     const double affordable = 5e8 / (operations + 1.0);
-    return affordable > MAX_TRIALS ? MAX_TRIALS : affordable < MIN_TRIALS ? MIN_TRIALS : (int)affordable;
+    const int least = layer->n_in % 16 == 0 && layer->n_out % 16 == 0 ? 2 : 8;
+    return affordable > MAX_TRIALS ? MAX_TRIALS : affordable < least ? least : (int)affordable;
 }
 
 static void refill(trial_memory *s, const ls_layer *layer, int64_t n_rows, int trial)
@@ -138,7 +141,7 @@ static bool backward_alike(const ls_layer *layer, ls_pass pass, trial_memory *s)
 
 static void try_layer(const ls_layer *layer, const ls_pass *pass, trial_memory *s, bool *forward, bool *backward)
 {
-    const int n = count_trials(4.0 * (double)pass->n_rows * (double)layer->n_in * (double)layer->n_out);
+    const int n = count_trials(layer, pass->n_rows);
     *forward = *backward = true;
     for (int i = 0; i < n && (*forward || *backward); i++) {
         refill(s, layer, pass->n_rows, i);
@@ -221,7 +224,7 @@ ls_status ls_network_try_adding(const ls_network *network, int64_t n_rows, bool 
         .runs = &run, .n_runs = 1, .n_rows = n_rows, .params = s.params, .training = true, .scratch = s.scratch};
     for (int i = 0; i < ls_network_n_layers(network) && status == LS_OK && *equal; i++) {
         const ls_layer *layer = ls_network_layer(network, i);
-        const int n = count_trials(4.0 * (double)n_rows * (double)layer->n_in * (double)layer->n_out);
+        const int n = count_trials(layer, n_rows);
         for (int j = 0; j < n && *equal && layer->n_tensors > 0; j++) {
             refill(&s, layer, n_rows, j);
             *equal = adds_alike(layer, pass, &s, s.params, more, more + ls_pad_floats(n_floats), n_floats);
