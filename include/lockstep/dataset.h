@@ -1,11 +1,12 @@
-/** Data sets: compact samples in one block of memory (shared by a node), read from files or generated.
+/** Data sets: compact samples in memory (shared by a node), read from files, mapped or generated.
  *
- * A source is opened (shape known, nothing loaded), its block is allocated by the caller at the size asked for, and the
- * source fills it.  Other processes attach to the filled block.  Nothing here is collective; train makes it so.
+ * A source is opened (shape known, nothing loaded), memory is allocated by the caller at the sizes asked for, and the
+ * source fills it.  Other processes attach to the filled memory.  Nothing here is collective; train makes it so.
  * Errors: LS_EUSAGE for the description, LS_EDATA for the files; messages name file and byte, line or sample. */
 #ifndef LOCKSTEP_DATASET_H
 #define LOCKSTEP_DATASET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,7 +32,7 @@ typedef struct ls_dataset_info {
     int32_t unused;          /* always 0 */
 } ls_dataset_info;
 
-/** A data set in memory, or a run of consecutive samples of one.  Borrows its block. */
+/** A data set in memory, or a run of consecutive samples of one.  Borrows its memory. */
 typedef struct ls_dataset {
     ls_dataset_info info;
     const void *features;  /* [n, n_features] uint8_t or float */
@@ -49,15 +50,26 @@ ls_status ls_dataset_open(struct ls_node *spec, const char *config_directory, co
 const ls_dataset_info *ls_dataset_source_info(const ls_dataset_source *source);
 void ls_dataset_source_destroy(ls_dataset_source **source);
 
-/** Bytes of the block for such a data set: features, then labels or targets, each from a 64-byte boundary.
- *  LS_EDATA when the size overflows. */
-ls_status ls_dataset_bytes(const ls_dataset_info *info, size_t *out);
+/** Bytes of the features, and of the labels or targets, of such a data set in memory, each a multiple of 64.
+ *  LS_EDATA when the sizes overflow. */
+ls_status ls_dataset_bytes(const ls_dataset_info *info, size_t *features, size_t *labels);
 
-/** Fills a zeroed block of ls_dataset_bytes bytes, aligned to 64. */
-ls_status ls_dataset_load(ls_dataset_source *source, void *block);
+/** A run of bytes of a file. */
+typedef struct ls_dataset_place {
+    char path[4096 - 2 * sizeof(uint64_t)];
+    uint64_t offset, bytes;
+} ls_dataset_place;
 
-/** The data set in a filled block. */
-void ls_dataset_attach(const ls_dataset_info *info, const void *block, ls_dataset *out);
+/** Where the features lie in a file just as memory would have them, so that it can be mapped; false when they must be
+ *  loaded (packed, converted, made).  Who shortens a mapped file under a run ends it by SIGBUS. */
+bool ls_dataset_in_file(const ls_dataset_source *source, ls_dataset_place *out);
+
+/** Fills zeroed memory of ls_dataset_bytes bytes, aligned to 64; all values are checked.  features == NULL: they stay
+ *  where ls_dataset_in_file says. */
+ls_status ls_dataset_load(ls_dataset_source *source, void *features, void *labels);
+
+/** The data set in filled memory. */
+void ls_dataset_attach(const ls_dataset_info *info, const void *features, const void *labels, ls_dataset *out);
 
 /** Samples [first, first + n) of a data set. */
 ls_dataset ls_dataset_slice(const ls_dataset *set, int64_t first, int64_t n);

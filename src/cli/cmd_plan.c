@@ -20,9 +20,9 @@ typedef ls_plan_view view;
 
 static ls_status add_set_bytes(view *v, const ls_dataset_info *info)
 {
-    size_t bytes;
-    LS_TRY(ls_dataset_bytes(info, &bytes));
-    v->data_bytes += bytes;
+    size_t features, labels;
+    LS_TRY(ls_dataset_bytes(info, &features, &labels));
+    v->data_bytes += features + labels;
     return LS_OK;
 }
 

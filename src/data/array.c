@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -133,14 +134,15 @@ static ls_status bad_value(const ls_array *array, int64_t i, double value, const
             array->what, expected, value);
 }
 
-/* Bytes of the first `keep` elements. */
+/* Bytes of the first `keep` elements; any byte is a value. */
 static ls_status read_bytes(const ls_array *array, int64_t keep, uint8_t *out)
 {
+    if (out == NULL) return ls__input_seek(array->input, array->first_byte + (uint64_t)array->n_elements);
     LS_TRY(ls__input_read(array->input, out, (size_t)keep, array->what));
     return ls__input_skip(array->input, (uint64_t)(array->n_elements - keep), array->what);
 }
 
-/* The first `keep` elements as floats; all of them are checked. */
+/* The first `keep` elements as floats, unless out is NULL; all of them are checked. */
 static ls_status read_floats(const ls_array *array, int64_t keep, float *out)
 {
     chunk values;
@@ -149,7 +151,7 @@ static ls_status read_floats(const ls_array *array, int64_t keep, float *out)
         for (int64_t i = 0; i < n; i++) {
             const float value = float_at(array->element, &values, i);
             if (!isfinite(value)) return bad_value(array, first + i, value, "a finite number");
-            if (first + i < keep) out[first + i] = value;
+            if (out != NULL && first + i < keep) out[first + i] = value;
         }
     }
     return LS_OK;
@@ -179,6 +181,17 @@ static ls_status load_features(const ls_array *array, const ls_dataset_info *inf
     else
         LS_TRY(read_floats(array, keep, out));
     return ls__input_end(array->input);
+}
+
+bool ls__arrays_place(const void *state, ls_dataset_place *out)
+{
+    const ls_array *f = &((const ls_arrays *)state)->features;
+    const bool as_in_memory =
+        f->element == LS_ELEMENT_U8 || (f->element == LS_ELEMENT_F32 && f->first_byte % sizeof(float) == 0);
+    if (!as_in_memory || f->input->packed || strlen(f->input->name) >= sizeof out->path) return false;
+    strcpy(out->path, f->input->name);
+    out->offset = f->first_byte;
+    return true;
 }
 
 ls_status ls__arrays_load(void *state, const ls_dataset_info *info, void *features, int32_t *labels, float *targets)

@@ -33,7 +33,8 @@ ls_status ls__array_check(ls_array *array);
 /** Checks that the arrays fit each other and fills *info. */
 ls_status ls__arrays_info(const ls_arrays *arrays, ls_dataset_info *info);
 
-/** The `load` and `close` of a reader whose state is an ls_arrays. */
+/** The `place`, `load` and `close` of a reader whose state is an ls_arrays. */
+bool ls__arrays_place(const void *state, ls_dataset_place *out);
 ls_status ls__arrays_load(void *state, const ls_dataset_info *info, void *features, int32_t *labels, float *targets);
 void ls__arrays_close(void *state);
 

@@ -119,8 +119,8 @@ static ls_status open_source(ls_node *spec, const ls_reader_paths *paths, ls_dat
     if (status == LS_EUSAGE) return ls_status_prefix(status, "%s", AT(spec));
     LS_TRY(status);
     LS_TRY(apply_limit(spec, ((const common_options *)s->options)->limit, &s->info));
-    size_t bytes;
-    return ls_dataset_bytes(&s->info, &bytes);
+    size_t features, labels;
+    return ls_dataset_bytes(&s->info, &features, &labels);
 }
 
 ls_status ls_dataset_open(ls_node *spec, const char *config_directory, const char *data_directory,
@@ -173,35 +173,39 @@ static bool block_parts(const ls_dataset_info *info, size_t *features, size_t *l
            array_bytes(info->n_samples, n_labels, values ? sizeof(float) : sizeof(int32_t), labels);
 }
 
-ls_status ls_dataset_bytes(const ls_dataset_info *info, size_t *out)
+ls_status ls_dataset_bytes(const ls_dataset_info *info, size_t *features, size_t *labels)
 {
-    size_t features, labels;
-    LS_REQUIRE(block_parts(info, &features, &labels) && pad(features) <= PTRDIFF_MAX - pad(labels), LS_EDATA,
+    LS_REQUIRE(block_parts(info, features, labels) && pad(*features) <= PTRDIFF_MAX - pad(*labels), LS_EDATA,
                "%" PRId64 " samples of %" PRId64 " features and %" PRId64
                " targets are more bytes than can be addressed",
                info->n_samples, info->n_features, info->n_targets);
-    *out = pad(features) + pad(labels);
+    *features = pad(*features);
+    *labels = pad(*labels);
     return LS_OK;
 }
 
-ls_status ls_dataset_load(ls_dataset_source *source, void *block)
+bool ls_dataset_in_file(const ls_dataset_source *source, ls_dataset_place *out)
 {
-    size_t features, labels;
-    LS_REQUIRE(block_parts(&source->info, &features, &labels), LS_EINTERNAL, "a data set of impossible size");
-    char *behind = (char *)block + pad(features);
-    const int32_t kind = source->info.label_kind;
-    return source->reader->load(source->state, &source->info, block, kind == LS_LABEL_CLASS ? (int32_t *)behind : NULL,
-                                kind == LS_LABEL_VALUES ? (float *)behind : NULL);
+    size_t labels, bytes;
+    *out = (ls_dataset_place){0};
+    if (source->reader->place == NULL || !source->reader->place(source->state, out)) return false;
+    if (!block_parts(&source->info, &bytes, &labels)) return false;
+    out->bytes = bytes;
+    return true;
 }
 
-void ls_dataset_attach(const ls_dataset_info *info, const void *block, ls_dataset *out)
+ls_status ls_dataset_load(ls_dataset_source *source, void *features, void *labels)
 {
-    size_t features = 0, labels = 0;
-    block_parts(info, &features, &labels); /* fits: the block exists */
-    const char *behind = (const char *)block + pad(features);
-    *out = (ls_dataset){.info = *info, .features = block};
-    if (info->label_kind == LS_LABEL_CLASS) out->labels = (const int32_t *)behind;
-    if (info->label_kind == LS_LABEL_VALUES) out->targets = (const float *)behind;
+    const int32_t kind = source->info.label_kind;
+    return source->reader->load(source->state, &source->info, features, kind == LS_LABEL_CLASS ? labels : NULL,
+                                kind == LS_LABEL_VALUES ? labels : NULL);
+}
+
+void ls_dataset_attach(const ls_dataset_info *info, const void *features, const void *labels, ls_dataset *out)
+{
+    *out = (ls_dataset){.info = *info, .features = features};
+    if (info->label_kind == LS_LABEL_CLASS) out->labels = labels;
+    if (info->label_kind == LS_LABEL_VALUES) out->targets = labels;
 }
 
 ls_dataset ls_dataset_slice(const ls_dataset *set, int64_t first, int64_t n)

@@ -88,5 +88,6 @@ const ls_reader_ops ls__reader_idx = {.name = "idx",
                                       .options = idx_table,
                                       .options_size = sizeof(idx_options),
                                       .open = idx_open,
+                                      .place = ls__arrays_place,
                                       .load = ls__arrays_load,
                                       .close = ls__arrays_close};

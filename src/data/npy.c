@@ -216,5 +216,6 @@ const ls_reader_ops ls__reader_npy = {.name = "npy",
                                       .options = npy_table,
                                       .options_size = sizeof(npy_options),
                                       .open = npy_open,
+                                      .place = ls__arrays_place,
                                       .load = ls__arrays_load,
                                       .close = ls__arrays_close};

@@ -16,7 +16,9 @@ typedef struct ls_reader_ops {
     size_t options_size;      /* of the structure the options fill */
     /** Finds and opens the files, fills *info from their headers; *state is freed by close, also after a failure. */
     ls_status (*open)(const void *options, const ls_reader_paths *paths, ls_dataset_info *info, void **state);
-    /** Reads the first info->n_samples samples; the whole files are checked. */
+    /** NULL, or: path and offset of features that lie in a file as memory has them; false when they do not. */
+    bool (*place)(const void *state, ls_dataset_place *out);
+    /** Reads the first info->n_samples samples; the whole files are checked.  features == NULL: only checked. */
     ls_status (*load)(void *state, const ls_dataset_info *info, void *features, int32_t *labels, float *targets);
     void (*close)(void *state);
 } ls_reader_ops;

@@ -51,54 +51,6 @@ ls_status ls_data_split(const ls_config *config, int64_t n_samples, int64_t *n_t
     return LS_OK;
 }
 
-/* Only first ranks of nodes open the files; every rank gets the shape that rank 0 found. */
-static ls_status open_source(const ls_job *job, struct ls_node *spec, const char *directory, const char *data_directory,
-                             const char *what, ls_dataset_source **source, ls_dataset_info *info)
-{
-    ls_status status = LS_OK;
-    if (ls_job_local_rank(job) == 0) status = ls_dataset_open(spec, directory, data_directory, source);
-    if (status == LS_OK && *source != NULL) *info = *ls_dataset_source_info(*source);
-    if (status != LS_OK) ls_status_prefix(status, "%s", what);
-    LS_TRY(ls_job_agree(job, status));
-    const ls_dataset_info mine = *info;
-    ls_job_broadcast(job, 0, info, sizeof *info);
-    if (*source != NULL && memcmp(&mine, info, sizeof mine) != 0)
-        status =
-            ls_status_fail(LS_EDATA, __FILE__, __LINE__, "%s: this node's files differ in shape from rank 0's", what);
-    return ls_job_agree(job, status);
-}
-
-static ls_status same_hash(const ls_job *job, const ls_dataset *set, const char *what)
-{
-    uint64_t mine = ls_job_local_rank(job) == 0 ? ls_dataset_hash(set) : 0, theirs = mine;
-    ls_job_broadcast(job, 0, &theirs, sizeof theirs);
-    ls_status status = LS_OK;
-    if (ls_job_local_rank(job) == 0 && mine != theirs)
-        status =
-            ls_status_fail(LS_EDATA, __FILE__, __LINE__, "%s: this node reads other data than rank 0 (hash)", what);
-    return ls_job_agree(job, status);
-}
-
-ls_status ls_data_load_set(const ls_job *job, struct ls_node *spec, const char *directory, const char *data_directory,
-                           const char *what, ls_window **window, ls_dataset *out)
-{
-    ls_dataset_source *source = NULL;
-    ls_dataset_info info = {0};
-    size_t bytes = 0;
-    ls_status status = open_source(job, spec, directory, data_directory, what, &source, &info);
-    if (status == LS_OK) status = ls_dataset_bytes(&info, &bytes); /* the same on all ranks */
-    if (status == LS_OK) status = ls_window_create(job, bytes, what, window);
-    if (status == LS_OK) {
-        if (source != NULL) status = ls_dataset_load(source, ls_window_memory(*window));
-        if (status != LS_OK) ls_status_prefix(status, "%s", what);
-        status = ls_job_agree(job, status);
-    }
-    ls_dataset_source_destroy(&source);
-    LS_TRY(status);
-    ls_dataset_attach(&info, ls_window_memory(*window), out);
-    return same_hash(job, out, what);
-}
-
 static ls_status cut_validation(ls_data *data, const ls_config *config)
 {
     int64_t n_train, n_validation;
@@ -127,19 +79,31 @@ static ls_status derive(ls_data *data, const ls_config *config)
     return ls_normalizer_create(config->data.normalize, &data->set[LS_TRAIN].info, &data->normalizer);
 }
 
-static ls_status load(const ls_job *job, const ls_config *config, const char *data_directory, ls_data *data)
+static ls_status load_sets(const ls_job *job, const ls_config *config, const char *data_directory, ls_data *data)
 {
-    for (int i = 0; i < LS_N_SETS; i++) {
-        if (spec_of(config, i) == NULL || (i == LS_VALIDATION && is_cut(config))) continue;
-        char what[32];
-        snprintf(what, sizeof what, "data.%s", ls__set_names[i]);
-        LS_TRY(ls_data_load_set(job, spec_of(config, i), config->directory, data_directory, what, &data->window[i],
-                                &data->set[i]));
+    static const char *const names[LS_N_SETS] = {"data.train", "data.validation", "data.test"};
+    ls_set_request requests[LS_N_SETS];
+    int n = 0;
+    for (int i = 0; i < LS_N_SETS; i++)
+        if (spec_of(config, i) != NULL && (i != LS_VALIDATION || !is_cut(config)))
+            requests[n++] = (ls_set_request){spec_of(config, i), names[i]};
+    LS_TRY(ls_sets_load(job, requests, n, config->directory, data_directory, data->loaded));
+    for (int i = 0, at = 0; i < LS_N_SETS && at < n; i++) {
+        if (spec_of(config, i) != requests[at].spec) continue;
+        data->set[i] = data->loaded[at].data;
+        data->hash[i] = data->loaded[at++].hash;
         data->present[i] = true;
     }
+    return LS_OK;
+}
+
+static ls_status load(const ls_job *job, const ls_config *config, const char *data_directory, ls_data *data)
+{
+    LS_TRY(load_sets(job, config, data_directory, data));
     LS_TRY(ls_job_agree(job, derive(data, config)));
-    for (int i = 0; ls_job_rank(job) == 0 && i < LS_N_SETS; i++)
-        if (data->present[i]) data->hash[i] = ls_dataset_hash(&data->set[i]);
+    if (!is_cut(config)) return LS_OK;
+    for (int i = LS_TRAIN; ls_job_rank(job) == 0 && i <= LS_VALIDATION; i++)
+        data->hash[i] = ls_dataset_hash(&data->set[i]);
     ls_job_broadcast(job, 0, data->hash, sizeof data->hash);
     return LS_OK;
 }
@@ -176,7 +140,7 @@ void ls_data_destroy(ls_data **data)
 {
     if (data == NULL || *data == NULL) return;
     ls_normalizer_destroy(&(*data)->normalizer);
-    for (int i = 0; i < LS_N_SETS; i++) ls_window_destroy(&(*data)->window[i]);
+    for (int i = 0; i < LS_N_SETS; i++) ls_set_unload(&(*data)->loaded[i]);
     ls_free(*data);
     *data = NULL;
 }

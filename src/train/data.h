@@ -9,6 +9,7 @@
 #include "lockstep/job.h"
 #include "lockstep/layer.h"
 #include "lockstep/loss.h"
+#include "train/sets.h"
 
 enum { LS_TRAIN, LS_VALIDATION, LS_TEST, LS_N_SETS };
 
@@ -18,9 +19,9 @@ extern const char *const ls__set_names[LS_N_SETS];
 typedef struct ls_data {
     bool present[LS_N_SETS];
     ls_dataset set[LS_N_SETS];
-    ls_window *window[LS_N_SETS]; /* a validation set cut from the training set has none */
-    ls_normalizer *normalizer;    /* for the shape of the training set */
-    uint64_t hash[LS_N_SETS];     /* of the samples used */
+    ls_set loaded[LS_N_SETS];  /* in the order of sets, without one that is cut from the training set */
+    ls_normalizer *normalizer; /* for the shape of the training set */
+    uint64_t hash[LS_N_SETS];  /* of the samples used */
 } ls_data;
 
 /** Opens one set without a job, for `plan`: its shape alone. */
@@ -31,10 +32,6 @@ ls_status ls_data_split(const ls_config *config, int64_t n_samples, int64_t *n_t
 
 /** Loads all sets of the configuration.  Collective; errors are agreed. */
 ls_status ls_data_load(const ls_job *job, const ls_config *config, const char *data_directory, ls_data **out);
-
-/** Loads one set from a description into a window.  Collective; errors are agreed. */
-ls_status ls_data_load_set(const ls_job *job, struct ls_node *spec, const char *directory, const char *data_directory,
-                           const char *what, ls_window **window, ls_dataset *out);
 
 /** A set fits the loss and an output of this shape: LS_EUSAGE (kinds, sizes) or LS_EDATA (label out of range), naming
  *  `what`.  Not collective. */

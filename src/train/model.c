@@ -86,8 +86,9 @@ static ls_status load_data(const ls_job *job, const ls_model_source *source, ls_
     const bool is_validation = strcmp(name, "validation") == 0, is_train = strcmp(name, "train") == 0;
     if (status == LS_OK && cut && is_validation) spec = m->config->data.train;
     if (status == LS_OK)
-        status =
-            ls_data_load_set(job, spec, source->data ? "." : directory, m->data_directory, name, &m->window, &m->set);
+        status = ls_sets_load(job, &(ls_set_request){spec, name}, 1, source->data ? "." : directory, m->data_directory,
+                              &m->loaded);
+    m->set = m->loaded.data;
     int64_t n_train = 0, n_validation = 0;
     if (status == LS_OK && cut && (is_validation || is_train)) {
         status = ls_data_split(m->config, m->set.info.n_samples, &n_train, &n_validation);
@@ -159,7 +160,7 @@ void ls_model_destroy(ls_model **model)
     ls_exchange_destroy(&m->exchange);
     ls_loss_destroy(&m->loss);
     ls_network_destroy(&m->network);
-    ls_window_destroy(&m->window);
+    ls_set_unload(&m->loaded);
     ls_config_destroy(&m->config);
     ls_free(m->data_directory);
     ls_free(m);

@@ -5,6 +5,7 @@
 
 #include "lockstep/exchange.h"
 #include "train/scorer.h"
+#include "train/sets.h"
 
 typedef struct ls_model {
     ls_config *config;
@@ -17,8 +18,8 @@ typedef struct ls_model {
     ls_executor *executor;
     ls_normalizer *normalizer;
     ls_scorer *scorer;
-    ls_window *window;
-    ls_dataset set; /* the data to work on */
+    ls_set loaded;
+    ls_dataset set; /* the data to work on, all or a part of what was loaded */
 } ls_model;
 
 /** Where the data come from: a YAML description, or a set of the configuration by name; both NULL: test, or else

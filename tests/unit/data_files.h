@@ -101,13 +101,14 @@ static inline ls_status open_source(loaded *l, const char *yaml)
 
 static inline ls_status load_source(loaded *l)
 {
-    size_t bytes;
-    LS_TRY(ls_dataset_bytes(ls_dataset_source_info(l->source), &bytes));
+    size_t features, labels;
+    LS_TRY(ls_dataset_bytes(ls_dataset_source_info(l->source), &features, &labels));
     ls_free(l->block);
-    l->block = ls_calloc(bytes, 1);
+    l->block = ls_calloc(features + labels, 1);
     assert_non_null(l->block);
-    LS_TRY(ls_dataset_load(l->source, l->block));
-    ls_dataset_attach(ls_dataset_source_info(l->source), l->block, &l->set);
+    void *behind = (char *)l->block + features;
+    LS_TRY(ls_dataset_load(l->source, l->block, behind));
+    ls_dataset_attach(ls_dataset_source_info(l->source), l->block, behind, &l->set);
     return LS_OK;
 }
 

@@ -168,18 +168,21 @@ static void wrong_normalizers(void **state)
 static void sizes_of_blocks(void **state)
 {
     (void)state;
-    size_t bytes;
+    size_t bytes, behind;
     ls_dataset_info info = info_of(3, 1, 1, 25, LS_FEATURE_U8);
-    assert_int_equal(ls_dataset_bytes(&info, &bytes), LS_OK);
+    assert_int_equal(ls_dataset_bytes(&info, &bytes, &behind), LS_OK);
     assert_int_equal(bytes, 128); /* 75 */
+    assert_int_equal(behind, 0);
     info.label_kind = LS_LABEL_CLASS;
-    assert_int_equal(ls_dataset_bytes(&info, &bytes), LS_OK);
-    assert_int_equal(bytes, 128 + 64);
+    assert_int_equal(ls_dataset_bytes(&info, &bytes, &behind), LS_OK);
+    assert_int_equal(bytes, 128);
+    assert_int_equal(behind, 64); /* 12 */
     info.feature_type = LS_FEATURE_F32;
     info.label_kind = LS_LABEL_VALUES;
     info.n_targets = 6;
-    assert_int_equal(ls_dataset_bytes(&info, &bytes), LS_OK);
-    assert_int_equal(bytes, 320 + 128); /* 300 and 72 */
+    assert_int_equal(ls_dataset_bytes(&info, &bytes, &behind), LS_OK);
+    assert_int_equal(bytes, 320);  /* 300 */
+    assert_int_equal(behind, 128); /* 72 */
     static const int64_t large[][3] = {{INT64_MAX, 2, 1}, {INT64_C(1) << 62, 1, 1}, {-1, 3, 1},
                                        {3, -1, 1},        {2, 2, INT64_MAX},        {INT64_C(1) << 60, 1, 1}};
     for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
@@ -187,7 +190,7 @@ static void sizes_of_blocks(void **state)
         info.n_features = large[i][1];
         info.n_targets = large[i][2];
         if (i == 5) info.n_targets = 1 << 10;
-        assert_int_equal(ls_dataset_bytes(&info, &bytes), LS_EDATA);
+        assert_int_equal(ls_dataset_bytes(&info, &bytes, &behind), LS_EDATA);
         assert_message("more bytes than can be addressed");
     }
 }
