@@ -2,9 +2,9 @@
  *  the run (P4).  DIR/ckpt-%08d.safetensors, the number being completed iterations; DIR/latest is a link to the newest;
  *  DIR/best.safetensors.  Their bytes do not depend on the rank count.
  *
- * Names: "<position>.weight", "optimizer.<slot>.<name>".  Metadata, all texts: xxh3, format_version, lockstep_version,
- * commit, blas_core, iteration, epoch, config (JSON), config_directory, data_directory, data_hash, best_value,
- * best_saved, stale_evaluations, target_reached, input_shape.  Nothing in this header is collective. */
+ * Names: "<position>.weight", "optimizer.<slot>.<name>", "ema.<name>".  Metadata, all texts: xxh3, format_version,
+ * lockstep_version, commit, blas_core, iteration, epoch, config (JSON), config_directory, data_directory, data_hash,
+ * best_value, best_saved, stale_evaluations, target_reached, input_shape.  Nothing in this header is collective. */
 #ifndef LOCKSTEP_CHECKPOINT_H
 #define LOCKSTEP_CHECKPOINT_H
 
@@ -15,9 +15,11 @@
 #include "lockstep/status.h"
 
 struct ls_safetensors;
+struct ls_stored_tensor;
 struct ls_network;
 
 #define LS_CHECKPOINT_FORMAT "1"
+#define LS_EMA_PREFIX        "ema."
 
 /** What a run needs besides parameters and slots to go on as if never interrupted; plain bytes. */
 typedef struct ls_run_state {
@@ -43,15 +45,23 @@ void ls_checkpoint_close(ls_checkpoint **checkpoint);
  * and the one before is tried; *out is NULL when there is none at all), anything else a path. */
 ls_status ls_checkpoint_find(const char *run_directory, const char *which, ls_checkpoint **out);
 
+/** The stored tensor `name`, which must have the shape of `tensor`.  LS_ECHECKPOINT names it. */
+ls_status ls_checkpoint_tensor(const ls_checkpoint *checkpoint, const char *name, const ls_tensor *tensor,
+                               const struct ls_stored_tensor **out);
+
 /** Copies the parameters into a flat vector [n_floats] of a network.  LS_ECHECKPOINT names a tensor that is missing or
  *  has another shape. */
 ls_status ls_checkpoint_load_params(const ls_checkpoint *checkpoint, const struct ls_network *network, float *params);
 
-/** XXH3 of all parameters' bytes in order, without optimizer slots. */
+/** The same of their moving average.  LS_EUSAGE when there is none. */
+ls_status ls_checkpoint_load_ema(const ls_checkpoint *checkpoint, const struct ls_network *network, float *params);
+
+/** XXH3 of all parameters' bytes in order, without optimizer slots and moving average. */
 uint64_t ls_checkpoint_params_hash(const ls_checkpoint *checkpoint);
 
-/** True for the name of an optimizer slot rather than of a parameter. */
+/** True for the name of an optimizer slot, or of a moving average, rather than of a parameter. */
 bool ls_checkpoint_is_slot(const char *name);
+bool ls_checkpoint_is_ema(const char *name);
 
 /** Of a directory's checkpoints up to iteration `newest`, removes all but the last `keep`; 0 keeps all, -1 none.  Later
  *  ones, left by a run that was resumed from an older one, stay. */

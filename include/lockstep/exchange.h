@@ -4,6 +4,8 @@
  * cut into blocks of at most 4096 elements, which restart at each tensor; every rank of the job owns a run of whole
  * blocks (P1).  The owner adds all shards' sums of a block in tree order (P2) and hands the sum to a callback that
  * updates the parameters in place; then every node receives the result.  It knows tiles, not optimizers.
+ * An update that needs sums over parameters, such as norms, works in stages: each visits all blocks and leaves numbers
+ * per block, which all ranks have before the next stage begins.
  * On one node that is two barriers and no message.  Between nodes the vector is cut into buckets of whole tensors,
  * owned bucket by bucket: the reduce-scatter of a bucket starts when all ranks of a node have said ls_exchange_ready
  * for it, while backward goes on, and its all-gather runs under the next forward, which awaits it layer by layer. */
@@ -15,7 +17,7 @@
 
 #include "lockstep/job.h"
 
-enum { LS_BLOCK = 4096, LS_RECORD = 4 };
+enum { LS_BLOCK = 4096, LS_RECORD = 4, LS_BLOCK_VALUES = 3, LS_MAX_STAGES = 3 };
 
 /** Elements [first, first + n) of the flat vector: a tensor, without its padding. */
 typedef struct ls_span {
@@ -28,10 +30,21 @@ typedef struct ls_tile {
     int64_t slice_first; /* where they lie in the owner's own arrays, of ls_exchange_slice_size elements */
     int64_t block;
     int tensor;
-    float *sum; /* [n] the sum over all shards; may be overwritten; NULL in ls_exchange_each */
+    int stage;  /* of ls_exchange_run */
+    float *sum; /* [n] the sum over all shards, or what the stage before left; may be overwritten; NULL in
+                   ls_exchange_each */
 } ls_tile;
 
 typedef void (*ls_tile_fn)(void *context, const ls_tile *tile);
+
+/** What an iteration does with the sums: n stages, at least 1. */
+typedef struct ls_stages {
+    int n;
+    ls_tile_fn visit;
+    void (*between)(void *context, int next); /* before each further stage: the block values so far are shared */
+    void *context;
+    bool share_last; /* the block values of the last stage too */
+} ls_stages;
 
 /** Seconds of this rank in ls_exchange_run since creation. */
 typedef struct ls_exchange_times {
@@ -91,10 +104,12 @@ int64_t ls_exchange_slice_size(const ls_exchange *exchange);
 /** Calls `visit` for every block of this rank.  Not collective. */
 void ls_exchange_each(ls_exchange *exchange, ls_tile_fn visit, void *context);
 
-/** One number per block of this rank, kept by its callback: block_value[tile->block]. */
-double *ls_exchange_block_values(const ls_exchange *exchange);
-/** After a run with share_block_values, on rank 0: their sum in block order.  Elsewhere 0. */
-double ls_exchange_block_total(const ls_exchange *exchange);
+/** Numbers of a block at a stage [LS_BLOCK_VALUES]: written by the callback, for blocks of this rank. */
+double *ls_exchange_block_values(const ls_exchange *exchange, int stage, int64_t block);
+/** Sums of one of them in block order over all blocks, and for each tensor [n_tensors], where the stage's values are
+ *  shared: the same on every rank. */
+double ls_exchange_block_total(const ls_exchange *exchange, int stage, int value);
+void ls_exchange_tensor_totals(const ls_exchange *exchange, int stage, int value, double *totals);
 
 /** This rank's gradients of the tensors from `tensor` on are complete: what other nodes need of them may go.  Optional,
  *  with falling tensors; several nodes only.  Not blocking. */
@@ -110,8 +125,10 @@ void ls_exchange_await(ls_exchange *exchange, int tensor);
 /** Waits for all tensors; to be called before anyone else reads the parameters. */
 void ls_exchange_settle(ls_exchange *exchange);
 
-/** One iteration: adds, calls `update` for every block of this rank, begins to share the parameters.  Collective. */
-void ls_exchange_run(ls_exchange *exchange, ls_tile_fn update, void *context, bool share_block_values);
+/** One iteration: adds, visits every block of this rank stage by stage, begins to share the parameters.  With one stage
+ *  a sum is used while it is in the cache; further stages cost a pass over this rank's slice and a barrier each.
+ *  Collective. */
+void ls_exchange_run(ls_exchange *exchange, const ls_stages *stages);
 
 /** Shares parameters that each owner has written into its own slice.  Collective. */
 void ls_exchange_publish(ls_exchange *exchange);

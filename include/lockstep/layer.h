@@ -36,6 +36,7 @@ typedef struct ls_tensor {
     int64_t dim[4];
     int64_t first, n;
     bool is_bias;
+    bool is_norm;
     ls_init init;
 } ls_tensor;
 

@@ -1,15 +1,23 @@
 /** metrics.jsonl: one JSON object a line and event, and the lines that people read.  Rank 0 only; not collective.
  *
- * Keys of every line: event, wall_s (seconds since the file was opened: data are loaded, training begins).  Events:
- *   start   version, commit, iteration (resumed at), ranks, nodes, binding (processors of rank 0), host_cores, mpi,
+ * Keys of every line: event, wall_s (seconds since the file was opened: data are loaded, training begins).  A number
+ * that is not finite is null.  Events:
+ *
+ * start: version, commit, iteration (resumed at), ranks, nodes, binding (processors of rank 0), host_cores, mpi,
  * blas_core, blas_build, blas_threads, n_parameters, n_samples, global_batch_size, shards, micro_batch_size,
- *           iterations_per_epoch, total_iterations, data_hash, shared_forward_layers, shared_backward_layers,
- * paired_leaves (shortcuts of equal bits that are in use), config train   iteration, epoch, loss (mean over the batch),
- * accuracy (classification), lr, gnorm, batch (samples), iteration_ms, samples_per_s eval    iteration, epoch, set,
- * loss, accuracy and error (classification), n, seconds save    iteration, file, seconds warning iteration, text end
- * iteration, reason (length, target, patience, time, signal, or a status), params_hash, seconds, and of rank 0 data_s,
- * forward_s, backward_s, wait_s, network_s, combine_update_s, evaluation_s, saving_s A number that is not finite is
- * null. */
+ * iterations_per_epoch, total_iterations, data_hash, shared_forward_layers, shared_backward_layers, paired_leaves
+ * (shortcuts of equal bits that are in use), config.
+ *
+ * train: iteration, epoch, loss (mean over the batch), accuracy (classification), lr, gnorm (of the mean gradient,
+ * before clipping), batch (samples), iteration_ms, samples_per_s.
+ *
+ * eval: iteration, epoch, set, loss, accuracy and error (classification); with optimizer.ema also ema_loss,
+ * ema_accuracy and ema_error; n, seconds (of all sets of this look).
+ *
+ * save: iteration, file, seconds.  warning: iteration, text.
+ *
+ * end: iteration, reason (length, target, patience, time, signal, or a status), params_hash, seconds, and of rank 0
+ * data_s, forward_s, backward_s, wait_s, network_s, combine_update_s, evaluation_s, saving_s. */
 #ifndef LOCKSTEP_METRICS_H
 #define LOCKSTEP_METRICS_H
 

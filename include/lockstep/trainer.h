@@ -28,7 +28,8 @@ typedef enum ls_stop_reason {
 typedef struct ls_evaluation {
     bool present;
     int64_t n;
-    double loss, accuracy; /* accuracy NaN for regression */
+    double loss, accuracy;         /* accuracy NaN for regression */
+    double ema_loss, ema_accuracy; /* of the parameters' moving average; NaN when there is none */
 } ls_evaluation;
 
 /** Seconds of this rank, by phase. */

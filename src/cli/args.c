@@ -65,6 +65,7 @@ static const flag flags[] = {
      .help = "set any key of the configuration; see 'lockstep info keys'"},
     FIELD("--config", "FILE", TAKES_CHECKPOINT, config, "use this configuration instead of the checkpoint's"),
     FIELD("--split", "NAME", TAKES_CHECKPOINT, split, "train, validation or test (default: test, else validation)"),
+    FIELD("--ema", NULL, TAKES_CHECKPOINT, ema, "use the moving average of the parameters (optimizer.ema)"),
     FIELD("--data", "SPEC", LS_CMD_PREDICT, data, "data set as YAML, such as '{format: npy, features: x.npy}'"),
     FIELD("--out", "FILE", LS_CMD_PREDICT, out, "FILE.npy or FILE.csv"),
     FIELD("--ranks", "P", LS_CMD_PLAN, ranks, "show what each of P ranks computes (default 1)"),

@@ -27,24 +27,23 @@ static void update_tile(void *context, const ls_tile *tile)
 {
     const contest *c = context;
     ls_vec_divide(tile->n, (float)ls_job_size(c->job), tile->sum);
-    ls_optimizer_update(c->optimizer, false,
-                        &(ls_update){.n = tile->n,
-                                     .p = ls_exchange_params(c->exchange) + tile->first,
-                                     .g = tile->sum,
-                                     .slot = {c->slot + tile->slice_first},
-                                     .lr = 1e-3});
+    ls_optimizer_update(c->optimizer, &(ls_update){.n = tile->n,
+                                                   .p = ls_exchange_params(c->exchange) + tile->first,
+                                                   .g = tile->sum,
+                                                   .slot = {c->slot + tile->slice_first},
+                                                   .lr = 1e-3});
 }
 
 static void run_exchange(contest *c)
 {
-    ls_exchange_run(c->exchange, update_tile, c, false);
+    ls_exchange_run(c->exchange, &(ls_stages){.n = 1, .visit = update_tile, .context = c});
 }
 
 static void run_allreduce(contest *c)
 {
     ls_job_allreduce(c->job, c->gradient, c->n);
     ls_vec_divide(c->n, (float)ls_job_size(c->job), c->gradient);
-    ls_optimizer_update(c->optimizer, false,
+    ls_optimizer_update(c->optimizer,
                         &(ls_update){.n = c->n, .p = c->params, .g = c->gradient, .slot = {c->momentum}, .lr = 1e-3});
 }
 

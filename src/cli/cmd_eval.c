@@ -39,7 +39,8 @@ ls_status ls__cmd_eval(const ls_args *args, const ls_job *world)
     const ls_model_source source = {.checkpoint = args->positional[0],
                                     .config = args->config,
                                     .data_directory = args->data_dir,
-                                    .split = args->split};
+                                    .split = args->split,
+                                    .ema = args->ema};
     ls_model *model;
     LS_TRY(ls_model_create(world, &source, true, &model));
     ls_blas_set_threads((int)model->config->runtime.blas_threads);

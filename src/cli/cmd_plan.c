@@ -97,7 +97,7 @@ static double rank_mb(const view *v)
     const double rows = (double)ls_plan_max_rows(&v->plan, (int)v->n_ranks),
                  limit = (double)v->config->runtime.memory_limit;
     const double activations = rows * (double)ls_network_row_floats(v->network) * 4e-6;
-    const double slots = (double)v->optimizer->ops->n_slots * (double)ls_network_n_floats(v->network) * 4e-6;
+    const double slots = (double)v->optimizer->n_slots * (double)ls_network_n_floats(v->network) * 4e-6;
     return (activations < limit ? activations : limit) + slots / (double)v->n_ranks;
 }
 

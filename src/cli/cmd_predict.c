@@ -130,7 +130,8 @@ ls_status ls__cmd_predict(const ls_args *args, const ls_job *world)
                                     .config = args->config,
                                     .data_directory = args->data_dir,
                                     .split = args->split,
-                                    .data = args->data};
+                                    .data = args->data,
+                                    .ema = args->ema};
     ls_model *model;
     LS_TRY(ls_model_create(world, &source, false, &model));
     ls_blas_set_threads((int)model->config->runtime.blas_threads);

@@ -76,6 +76,8 @@ static void print_evaluation(const char *name, const ls_evaluation *e)
     if (!e->present) return;
     printf("  %-12s loss %.4f", name, e->loss);
     if (!isnan(e->accuracy)) printf(", accuracy %.4f", e->accuracy);
+    if (!isnan(e->ema_loss)) printf("; ema loss %.4f", e->ema_loss);
+    if (!isnan(e->ema_accuracy)) printf(", accuracy %.4f", e->ema_accuracy);
     printf(" on %" PRId64 " samples\n", e->n);
 }
 

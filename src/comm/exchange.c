@@ -14,10 +14,16 @@ static size_t round_up(size_t bytes)
     return (bytes + LS_ALIGNMENT - 1) / LS_ALIGNMENT * LS_ALIGNMENT;
 }
 
+/* Whole cache lines. */
+static size_t block_bytes(int64_t n_blocks)
+{
+    return round_up((size_t)n_blocks * LS_MAX_STAGES * LS_BLOCK_VALUES * sizeof(double));
+}
+
 static size_t head_bytes(int64_t n_blocks, int n_shards, int n_ranks)
 {
     return sizeof(ls_barrier) + (size_t)n_ranks * LS_WORD_STRIDE * sizeof(uint32_t) +
-           round_up((size_t)n_shards * LS_RECORD * sizeof(double)) + round_up((size_t)n_blocks * sizeof(double));
+           round_up((size_t)n_shards * LS_RECORD * sizeof(double)) + block_bytes(n_blocks);
 }
 
 size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_buffers, int n_shards, int n_ranks)
@@ -38,7 +44,7 @@ static void lay_out_memory(ls_exchange *ex, size_t state_at)
     ex->records = (double *)at;
     at += round_up((size_t)(ex->node_end_shard - ex->node_first_shard) * LS_RECORD * sizeof(double));
     ex->block_values = (double *)at;
-    at += round_up((size_t)ex->n_blocks * sizeof(double));
+    at += block_bytes(ex->n_blocks);
     ex->params = (float *)at;
     ex->gradients = ex->params + ex->n_floats;
 }
@@ -96,6 +102,10 @@ static ls_status create_local(ls_exchange *ex)
     ex->all_records = ls_calloc((size_t)ex->n_shards * LS_RECORD, sizeof(double));
     ex->all_words = ls_calloc((size_t)ls_job_size(ex->job), sizeof(uint32_t));
     LS_REQUIRE(ex->all_records && ex->all_words, LS_ENOMEM, "out of memory for the exchange");
+    if (ex->replicated || ex->several) { /* no memory that all ranks see */
+        ex->own_block_values = ex->block_values = ls_calloc(block_bytes(ex->n_blocks), 1);
+        LS_REQUIRE(ex->block_values != NULL, LS_ENOMEM, "out of memory for the exchange");
+    }
     if (ex->replicated) return ls__replica_create(ex);
     if (ex->several) LS_TRY(ls__network_create(ex));
     const int max_sources = ex->n_shards + LS_MAX_COVER * ls_job_n_nodes(ex->job);
@@ -142,6 +152,7 @@ void ls_exchange_destroy(ls_exchange **exchange)
     ls__layout_destroy(ex);
     ls_sum_destroy(&ex->sum);
     ls_window_destroy(&ex->window);
+    ls_free(ex->own_block_values);
     ls_free(ex->all_records);
     ls_free(ex->all_words);
     ls_free(ex->scratch);
@@ -204,17 +215,23 @@ int64_t ls_exchange_slice_size(const ls_exchange *ex)
     return ex->slice_size;
 }
 
-double *ls_exchange_block_values(const ls_exchange *ex)
+double *ls_exchange_block_values(const ls_exchange *ex, int stage, int64_t block)
 {
-    return ex->block_values;
+    return ex->block_values + (stage * ex->n_blocks + block) * LS_BLOCK_VALUES;
 }
 
-double ls_exchange_block_total(const ls_exchange *ex)
+double ls_exchange_block_total(const ls_exchange *ex, int stage, int value)
 {
     double total = 0.0;
-    if (ls_job_rank(ex->job) == 0)
-        for (int64_t b = 0; b < ex->n_blocks; b++) total += ex->block_values[b];
+    for (int64_t b = 0; b < ex->n_blocks; b++) total += ls_exchange_block_values(ex, stage, b)[value];
     return total;
+}
+
+void ls_exchange_tensor_totals(const ls_exchange *ex, int stage, int value, double *totals)
+{
+    memset(totals, 0, (size_t)ex->n_tensors * sizeof *totals);
+    for (int64_t b = 0; b < ex->n_blocks; b++)
+        totals[ex->blocks[b].tensor] += ls_exchange_block_values(ex, stage, b)[value];
 }
 
 ls_exchange_times ls_exchange_get_times(const ls_exchange *ex)

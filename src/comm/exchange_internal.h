@@ -53,15 +53,13 @@ typedef struct ls_network {
     ls_sum **subtree;           /* [n_cover] from the node's gradients */
     uint64_t round, gathered;   /* runs completed; all-gathers begun, per bucket */
     int next_ready, next_start; /* buckets, falling: to be declared ready by this rank, to be sent */
-    ls_counts blocks;           /* of every rank, in a bucket */
     ls_counts records;          /* doubles of every rank: word, then records */
     double *packed, *unpacked;  /* records of this rank, of all */
 } ls_network;
 
 /** The literal allreduce: this rank's replica. */
 typedef struct ls_replica {
-    float *params, *sum;  /* [n_floats] */
-    double *block_values; /* [n_blocks] */
+    float *params, *sum; /* [n_floats] */
 } ls_replica;
 
 struct ls_exchange {
@@ -74,14 +72,15 @@ struct ls_exchange {
     unsigned n_local;
     float *params, *gradients; /* node memory; gradients [n_buffers][stride] */
     int64_t n_floats, stride;
-    double *records;      /* node memory [node shards][LS_RECORD] */
-    uint32_t *words;      /* node memory [local ranks][LS_WORD_STRIDE] */
-    double *block_values; /* node memory [n_blocks] */
-    double *all_records;  /* [n_shards][LS_RECORD] of the last run */
-    uint32_t *all_words;  /* [size] of the last run */
-    int n_buffers;        /* of this node */
-    int *buffer_of;       /* [node shards] */
-    ls_leaves *buffer;    /* [n_buffers] the leaves that each holds: one, or a pair */
+    double *records;          /* node memory [node shards][LS_RECORD] */
+    uint32_t *words;          /* node memory [local ranks][LS_WORD_STRIDE] */
+    double *block_values;     /* [LS_MAX_STAGES][n_blocks][LS_BLOCK_VALUES] in node memory, or the next: */
+    double *own_block_values; /* of this rank, where not all ranks see the same memory; else NULL */
+    double *all_records;      /* [n_shards][LS_RECORD] of the last run */
+    uint32_t *all_words;      /* [size] of the last run */
+    int n_buffers;            /* of this node */
+    int *buffer_of;           /* [node shards] */
+    ls_leaves *buffer;        /* [n_buffers] the leaves that each holds: one, or a pair */
     int n_shards, first_shard, end_shard, node_first_shard, node_end_shard;
     int64_t n_blocks, slice_size;
     ls_block *blocks;
@@ -112,14 +111,14 @@ void ls__network_destroy(ls_exchange *ex);
 /** Plans the gathering of records and words; not collective. */
 ls_status ls__records_create(ls_exchange *ex);
 
-/** The run between nodes, around `update` of a bucket's own part. */
-void ls__network_run(ls_exchange *ex, ls_tile_fn update, void *context, bool share_block_values);
+/** The run between nodes, around the stages of a bucket's own part. */
+void ls__network_run(ls_exchange *ex, const ls_stages *stages);
 
 /** Records and words of all ranks.  Collective. */
 void ls__gather_records(ls_exchange *ex);
 
-/** Adds and updates this rank's part of a bucket. */
-void ls__update_bucket(ls_exchange *ex, const ls_bucket *bucket, ls_tile_fn update, void *context);
+/** Visits this rank's part of a bucket; the first stage adds, and all but the last leave the sums for the next. */
+void ls__visit_bucket(ls_exchange *ex, const ls_bucket *bucket, const ls_stages *stages, int stage);
 
 /** The parts of the exchange that differ for the literal allreduce. */
 ls_status ls__replica_create(ls_exchange *ex);

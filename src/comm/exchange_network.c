@@ -122,45 +122,60 @@ void ls_exchange_settle(ls_exchange *ex)
     for (int b = 0; ex->several && b < ex->n_buckets; b++) await_bucket(ex, &ex->bucket[b]);
 }
 
-static void gather_blocks(ls_exchange *ex)
+/* Blocks of others are 0 in the sum that shares the values. */
+static void clear_block_values(ls_exchange *ex, int stage)
 {
-    for (const ls_bucket *b = ex->bucket; b < ex->bucket + ex->n_buckets; b++) {
-        const int size = ls_job_size(ex->job), rank = ls_job_rank(ex->job);
-        for (int r = 0; r < size; r++) {
-            int64_t first, end;
-            ls__owned_blocks(ex, b, r, &first, &end);
-            ex->net.blocks.count[r] = (int)(end - first);
-            ex->net.blocks.first[r] = (int)first;
-        }
-        const void *mine = rank == 0 ? MPI_IN_PLACE : ex->block_values + b->own_first_block;
-        MPI_Gatherv(mine, ex->net.blocks.count[rank], MPI_DOUBLE, ex->block_values, ex->net.blocks.count,
-                    ex->net.blocks.first, MPI_DOUBLE, 0, ex->job->comm);
+    memset(ls_exchange_block_values(ex, stage, 0), 0, (size_t)ex->n_blocks * LS_BLOCK_VALUES * sizeof(double));
+}
+
+static void await_sums(ls_exchange *ex, ls_bucket *b)
+{
+    const double start = ls_clock_s();
+    for (; !b->started; sched_yield()) ls_exchange_poll(ex);
+    ex->times.wait += ls_clock_s() - start;
+    wait_network(ex, &b->reduce);
+    b->started = false;
+}
+
+/* The first stage awaits a bucket's sums, the last one sends its parameters on. */
+static void run_stage(ls_exchange *ex, const ls_stages *stages, int stage)
+{
+    clear_block_values(ex, stage);
+    for (int k = ex->n_buckets - 1; k >= 0; k--) {
+        ls_bucket *b = &ex->bucket[k];
+        if (stage == 0) await_sums(ex, b);
+        ls__visit_bucket(ex, b, stages, stage);
+        if (stage == stages->n - 1) start_gather(ex, b);
     }
 }
 
+/* Shares a stage's block values.  Those of others count as 0, and x + 0 = x: the sum is exact in any order. */
+static void share(ls_exchange *ex, int stage)
+{
+    const double start = ls_clock_s();
+    MPI_Allreduce(MPI_IN_PLACE, ls_exchange_block_values(ex, stage, 0), (int)(ex->n_blocks * LS_BLOCK_VALUES),
+                  MPI_DOUBLE, MPI_SUM, ex->job->comm);
+    ex->times.network += ls_clock_s() - start;
+}
+
 /* Own all-gathers of the last round end first: the counts of a bucket then never run ahead by a round. */
-void ls__network_run(ls_exchange *ex, ls_tile_fn update, void *context, bool share_block_values)
+void ls__network_run(ls_exchange *ex, const ls_stages *stages)
 {
     ls_network *net = &ex->net;
     for (int b = 0; b < ex->n_buckets; b++) finish_own_gather(ex, &ex->bucket[b]);
     ls_exchange_ready(ex, 0);
-    for (int k = ex->n_buckets - 1; k >= 0; k--) {
-        ls_bucket *b = &ex->bucket[k];
-        const double start = ls_clock_s();
-        for (; !b->started; sched_yield()) ls_exchange_poll(ex);
-        ex->times.wait += ls_clock_s() - start;
-        wait_network(ex, &b->reduce);
-        ls__update_bucket(ex, b, update, context);
-        start_gather(ex, b);
-        b->started = false;
+    for (int s = 0; s < stages->n; s++) {
+        if (s > 0) share(ex, s - 1);
+        if (s > 0) stages->between(stages->context, s);
+        run_stage(ex, stages, s);
     }
     net->round++;
     net->gathered++;
     net->next_ready = net->next_start = ex->n_buckets - 1;
     const double start = ls_clock_s();
     ls__gather_records(ex);
-    if (share_block_values) gather_blocks(ex);
     ex->times.network += ls_clock_s() - start;
+    if (stages->share_last) share(ex, stages->n - 1);
 }
 
 void ls__gather_records(ls_exchange *ex)

@@ -124,7 +124,6 @@ ls_status ls__network_create(ls_exchange *ex)
     net->next_ready = net->next_start = ex->n_buckets - 1;
     LS_REQUIRE(ex->n_floats < INT_MAX, LS_EUSAGE,
                "%lld parameters are more than the exchange between nodes can address", (long long)ex->n_floats);
-    LS_TRY(create_counts(ls_job_size(ex->job), &net->blocks));
     LS_TRY(create_subtrees(ex));
     for (int b = 0; b < ex->n_buckets; b++) LS_TRY(create_bucket(ex, &ex->bucket[b]));
     return ls__records_create(ex);
@@ -154,7 +153,6 @@ void ls__network_destroy(ls_exchange *ex)
     for (int b = 0; ex->bucket != NULL && b < ex->n_buckets; b++) destroy_bucket(&ex->bucket[b]);
     for (int c = 0; net->subtree != NULL && c < net->n_cover; c++) ls_sum_destroy(&net->subtree[c]);
     ls_free(net->subtree);
-    ls_free(net->blocks.count);
     ls_free(net->records.count);
     ls_free(net->packed);
     ls_free(net->unpacked);

@@ -10,10 +10,8 @@ ls_status ls__replica_create(ls_exchange *ex)
     ls_replica *r = &ex->replica;
     r->params = ls_calloc((size_t)ex->n_floats, sizeof(float));
     r->sum = ls_calloc((size_t)ex->n_floats, sizeof(float));
-    r->block_values = ls_calloc((size_t)ex->n_blocks, sizeof(double));
-    LS_REQUIRE(r->params && r->sum && r->block_values, LS_ENOMEM, "out of memory for a replica of the parameters");
+    LS_REQUIRE(r->params && r->sum, LS_ENOMEM, "out of memory for a replica of the parameters");
     ex->params = r->params;
-    ex->block_values = r->block_values;
     return ls__records_create(ex);
 }
 
@@ -21,7 +19,6 @@ void ls__replica_destroy(ls_exchange *ex)
 {
     ls_free(ex->replica.params);
     ls_free(ex->replica.sum);
-    ls_free(ex->replica.block_values);
 }
 
 /* Own buffers one after the other; a rank without shards gives zeros. */

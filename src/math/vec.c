@@ -51,7 +51,7 @@ void ls_vec_relu_backward(int64_t n, const float *y, const float *dy, float *dx)
 }
 
 LS_MULTIVERSION
-static void multiply(int64_t n, float factor, float *x)
+void ls_vec_scale(int64_t n, float factor, float *x)
 {
     for (int64_t i = 0; i < n; i++) x[i] *= factor;
 }
@@ -68,9 +68,24 @@ void ls_vec_divide(int64_t n, float divisor, float *x)
     int exponent;
     const bool exact = frexpf(divisor, &exponent) == 0.5f && exponent > -100 && exponent < 100;
     if (exact)
-        multiply(n, 1.0f / divisor, x);
+        ls_vec_scale(n, 1.0f / divisor, x);
     else
         divide(n, divisor, x);
+}
+
+LS_MULTIVERSION
+void ls_vec_approach(int64_t n, float part, const float *restrict target, float *restrict x)
+{
+    for (int64_t i = 0; i < n; i++) x[i] += part * (target[i] - x[i]);
+}
+
+void ls_vec_swap(int64_t n, float *restrict a, float *restrict b)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float kept = a[i];
+        a[i] = b[i];
+        b[i] = kept;
+    }
 }
 
 LS_MULTIVERSION

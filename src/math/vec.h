@@ -36,6 +36,15 @@ void ls_vec_relu_backward(int64_t n, const float *y, const float *dy, float *dx)
 /** x /= divisor, a true division. */
 void ls_vec_divide(int64_t n, float divisor, float *x);
 
+/** x *= factor. */
+void ls_vec_scale(int64_t n, float factor, float *x);
+
+/** x += part (target - x). */
+void ls_vec_approach(int64_t n, float part, const float *target, float *x);
+
+/** Exchanges a and b. */
+void ls_vec_swap(int64_t n, float *a, float *b);
+
 /** Sum of squares in double: 16 lanes, lane j adds elements j, j + 16, ...; then the lanes by halves. */
 double ls_vec_sum_squares(int64_t n, const float *x);
 

@@ -11,8 +11,8 @@ typedef struct ls_adam_options {
 
 extern const ls_option ls__adam_table[];
 
-/** t = iteration + 1:  decoupled: p *= 1 - lr decay, else g += decay p;  m = beta1 m + (1 - beta1) g;
+/** t = iteration + 1:  p = shrink p;  g += coupled decay p;  m = beta1 m + (1 - beta1) g;
  *  v = beta2 v + (1 - beta2) g^2;  p -= lr / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps). */
-void ls__adam_step(const ls_optimizer *optimizer, const ls_update *update, bool decoupled);
+void ls__adam_update(const ls_optimizer *optimizer, const ls_update *update);
 
 #endif

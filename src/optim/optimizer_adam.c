@@ -40,7 +40,7 @@ static void adam(int64_t n, const coefficients *c, const float *restrict g, floa
     }
 }
 
-void ls__adam_step(const ls_optimizer *optimizer, const ls_update *u, bool decoupled)
+void ls__adam_update(const ls_optimizer *optimizer, const ls_update *u)
 {
     const ls_adam_options *o = optimizer->options;
     const double t = (double)(u->iteration + 1);
@@ -51,20 +51,15 @@ void ls__adam_step(const ls_optimizer *optimizer, const ls_update *u, bool decou
                             .step = (float)(u->lr / (1.0 - pow(o->beta1, t))),
                             .root = (float)sqrt(1.0 - pow(o->beta2, t)),
                             .eps = (float)o->eps,
-                            .coupled = decoupled ? 0.0f : (float)u->weight_decay,
-                            .shrink = decoupled ? (float)(1.0 - u->lr * u->weight_decay) : 1.0f};
+                            .coupled = (float)u->coupled,
+                            .shrink = ls__shrink(u)};
     adam(u->n, &c, u->g, u->slot[0], u->slot[1], u->p);
 }
 
-static void adam_update(const ls_optimizer *optimizer, const ls_update *u)
-{
-    ls__adam_step(optimizer, u, false);
-}
-
 const ls_optimizer_ops ls__optimizer_adam = {.name = "adam",
-                                             .help = "Adam; weight decay is added to the gradient",
+                                             .help = "Adam",
                                              .options = ls__adam_table,
                                              .options_size = sizeof(ls_adam_options),
                                              .n_slots = 2,
                                              .slot_name = {"exp_avg", "exp_avg_sq"},
-                                             .update = adam_update};
+                                             .update = ls__adam_update};

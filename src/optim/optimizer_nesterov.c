@@ -1,5 +1,5 @@
-/* g += weight_decay p;  v = momentum v + g;  p -= lr (g + momentum v).  Source: Sutskever et al. 2013 in PyTorch's
- * form. */
+/* g += coupled decay p;  v = momentum v + g;  p = shrink p - lr (g + momentum v).  Source: Sutskever et al. 2013 in
+ * PyTorch's form. */
 #include "math/vec.h"
 #include "optim/registry.h"
 
@@ -16,20 +16,20 @@ static const ls_option nesterov_table[] = {{.key = "momentum",
                                            {0}};
 
 LS_MULTIVERSION
-static void nesterov(int64_t n, float lr, float mu, float decay, const float *restrict g, float *restrict v,
-                     float *restrict p)
+static void nesterov(int64_t n, float lr, float mu, float decay, float shrink, const float *restrict g,
+                     float *restrict v, float *restrict p)
 {
     for (int64_t i = 0; i < n; i++) {
         const float d = g[i] + decay * p[i];
         v[i] = mu * v[i] + d;
-        p[i] -= lr * (d + mu * v[i]);
+        p[i] = shrink * p[i] - lr * (d + mu * v[i]);
     }
 }
 
 static void nesterov_update(const ls_optimizer *optimizer, const ls_update *u)
 {
     const nesterov_options *o = optimizer->options;
-    nesterov(u->n, (float)u->lr, (float)o->momentum, (float)u->weight_decay, u->g, u->slot[0], u->p);
+    nesterov(u->n, (float)u->lr, (float)o->momentum, (float)u->coupled, ls__shrink(u), u->g, u->slot[0], u->p);
 }
 
 const ls_optimizer_ops ls__optimizer_nesterov = {.name = "nesterov",

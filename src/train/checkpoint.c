@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lockstep/network.h"
 #include "train/safetensors.h"
 
 /* A metadata number, at least `least`; LS_ECHECKPOINT when it is missing or malformed. */
@@ -171,13 +172,57 @@ bool ls_checkpoint_is_slot(const char *name)
     return strncmp(name, "optimizer.", 10) == 0;
 }
 
+bool ls_checkpoint_is_ema(const char *name)
+{
+    return strncmp(name, LS_EMA_PREFIX, strlen(LS_EMA_PREFIX)) == 0;
+}
+
+ls_status ls_checkpoint_tensor(const ls_checkpoint *c, const char *name, const ls_tensor *tensor,
+                               const struct ls_stored_tensor **out)
+{
+    *out = ls_safetensors_find(c->file, name);
+    bool same = *out != NULL && (*out)->n_dim == tensor->n_dim;
+    for (int i = 0; same && i < tensor->n_dim; i++) same = (*out)->dim[i] == tensor->dim[i];
+    LS_REQUIRE(same, LS_ECHECKPOINT, "%s: tensor '%s' is missing or has another shape than the model's", c->path, name);
+    return LS_OK;
+}
+
+static ls_status load_tensors(const ls_checkpoint *c, const char *prefix, const ls_network *network, float *params)
+{
+    for (int i = 0; i < ls_network_n_tensors(network); i++) {
+        const ls_tensor *tensor = ls_network_tensor(network, i);
+        const ls_stored_tensor *stored;
+        char name[128];
+        snprintf(name, sizeof name, "%s%s", prefix, tensor->name);
+        LS_TRY(ls_checkpoint_tensor(c, name, tensor, &stored));
+        memcpy(params + tensor->first, stored->data, (size_t)tensor->n * sizeof(float));
+    }
+    return LS_OK;
+}
+
+ls_status ls_checkpoint_load_params(const ls_checkpoint *c, const ls_network *network, float *params)
+{
+    return load_tensors(c, "", network, params);
+}
+
+ls_status ls_checkpoint_load_ema(const ls_checkpoint *c, const ls_network *network, float *params)
+{
+    bool averaged = false;
+    for (int i = 0; i < ls_safetensors_n_tensors(c->file); i++)
+        averaged = averaged || ls_checkpoint_is_ema(ls_safetensors_tensor(c->file, i)->name);
+    LS_REQUIRE(averaged, LS_EUSAGE,
+               "%s has no moving average of its parameters; train with optimizer.ema, as in {ema: 0.999}", c->path);
+    return load_tensors(c, LS_EMA_PREFIX, network, params);
+}
+
 uint64_t ls_checkpoint_params_hash(const ls_checkpoint *c)
 {
     ls_hash *hash;
     if (ls_hash_create(&hash) != LS_OK) return 0;
     for (int i = 0; i < ls_safetensors_n_tensors(c->file); i++) {
         const ls_stored_tensor *tensor = ls_safetensors_tensor(c->file, i);
-        if (!ls_checkpoint_is_slot(tensor->name)) ls_hash_add(hash, tensor->data, (size_t)tensor->n * 4);
+        const bool is_param = !ls_checkpoint_is_slot(tensor->name) && !ls_checkpoint_is_ema(tensor->name);
+        if (is_param) ls_hash_add(hash, tensor->data, (size_t)tensor->n * 4);
     }
     const uint64_t value = ls_hash_value(hash);
     ls_hash_destroy(&hash);

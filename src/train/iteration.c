@@ -1,11 +1,10 @@
-/* One iteration: gradients of this rank's shards, layer by layer over all its rows; the exchange; the update by the
- * owner of each block. */
+/* One iteration: gradients of this rank's shards, layer by layer over all its rows, then the exchange with the
+ * update. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "math/vec.h"
 #include "train/stop.h"
 #include "train/trainer_internal.h"
 
@@ -111,23 +110,6 @@ static void compute_gradients(ls_trainer *t, const ls_batch *batch)
         if (is_empty(t, batch, s) && ls_exchange_is_right(t->exchange, s)) add_empty_leaf(t, s);
 }
 
-/* The mean gradient (P3: one division by the true sample count), its norm, the update. */
-static void update_tile(void *context, const ls_tile *tile)
-{
-    ls_trainer *t = context;
-    const double start = t->options.time_updates ? ls_clock_s() : 0.0;
-    ls_vec_divide(tile->n, t->divisor, tile->sum);
-    if (t->want_norm) ls_exchange_block_values(t->exchange)[tile->block] = ls_vec_sum_squares(tile->n, tile->sum);
-    ls_update update = {.n = tile->n,
-                        .p = ls_exchange_params(t->exchange) + tile->first,
-                        .g = tile->sum,
-                        .iteration = t->state.iteration,
-                        .lr = t->lr};
-    for (int s = 0; s < t->optimizer->ops->n_slots; s++) update.slot[s] = t->slots[s] + tile->slice_first;
-    ls_optimizer_update(t->optimizer, ls_network_tensor(t->network, tile->tensor)->is_bias, &update);
-    if (t->options.time_updates) t->times.update += ls_clock_s() - start;
-}
-
 /* Rank 0's clock decides for all, a signal to any rank stops all: each rank tells its own by its word. */
 static uint32_t word_of(const ls_trainer *t)
 {
@@ -174,11 +156,10 @@ ls_status ls__iterate(ls_trainer *t)
     t->divisor = (float)batch.rows;
     compute_gradients(t, &batch);
     ls_exchange_set_word(t->exchange, word_of(t));
-    ls_exchange_run(t->exchange, update_tile, t, t->want_norm);
+    ls__exchange_and_update(t);
     t->state.iteration = completed;
     LS_TRY(read_words(t));
     LS_TRY(judge(t, &batch));
-    if (t->want_norm) t->gradient_norm = sqrt(ls_exchange_block_total(t->exchange));
     t->samples += batch.rows;
     t->iteration_s = ls_clock_s() - start;
     return LS_OK;

@@ -115,12 +115,16 @@ static ls_status build(ls_model *m, const ls_job *job, bool labelled, const char
     return ls_scorer_create(job, m->network, m->executor, m->loss, m->normalizer, chunk, &m->scorer);
 }
 
-static ls_status load_params(const ls_job *job, const ls_checkpoint *c, ls_model *m)
+static ls_status load_params(const ls_job *job, const ls_model_source *source, const ls_checkpoint *c, ls_model *m)
 {
     const ls_span all = {0, ls_network_n_floats(m->network)};
     LS_TRY(ls_exchange_create(job, &all, 1, all.n, &(ls_exchange_options){.n_shards = 1}, &m->exchange));
-    const ls_status status =
-        c != NULL ? ls_checkpoint_load_params(c, m->network, ls_exchange_params(m->exchange)) : LS_OK;
+    float *params = ls_exchange_params(m->exchange);
+    ls_status status = LS_OK;
+    if (c != NULL && source->ema)
+        status = ls_checkpoint_load_ema(c, m->network, params);
+    else if (c != NULL)
+        status = ls_checkpoint_load_params(c, m->network, params);
     LS_TRY(ls_job_agree(job, status));
     ls_exchange_publish_root(m->exchange);
     return LS_OK;
@@ -132,7 +136,7 @@ static ls_status create(const ls_job *job, const ls_model_source *source, bool l
     LS_TRY(read_brief(job, source, c, m));
     LS_TRY(load_data(job, source, m));
     LS_TRY(ls_job_agree(job, build(m, job, labelled, ls_model_set_name(m, source))));
-    return load_params(job, c, m);
+    return load_params(job, source, c, m);
 }
 
 ls_status ls_model_create(const ls_job *job, const ls_model_source *source, bool labelled, ls_model **out)

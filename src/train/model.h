@@ -26,6 +26,7 @@ typedef struct ls_model {
  *  validation. */
 typedef struct ls_model_source {
     const char *checkpoint, *config, *data_directory, *split, *data;
+    bool ema; /* the moving average of the parameters in their place */
 } ls_model_source;
 
 /** Loads checkpoint and data.  With `labelled` the data must fit the loss.  Collective; errors are agreed. */

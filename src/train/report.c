@@ -87,6 +87,11 @@ void ls__metrics_evaluation(ls_trainer *t, int which, double seconds)
     ls_metrics_real(t->metrics, "loss", e->loss);
     if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "accuracy", e->accuracy);
     if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "error", 1.0 - e->accuracy);
+    if (t->ema != NULL) {
+        ls_metrics_real(t->metrics, "ema_loss", e->ema_loss);
+        if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "ema_accuracy", e->ema_accuracy);
+        if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "ema_error", 1.0 - e->ema_accuracy);
+    }
     ls_metrics_int(t->metrics, "n", e->n);
     ls_metrics_real(t->metrics, "seconds", seconds);
     ls_metrics_end(t->metrics);
@@ -168,6 +173,8 @@ void ls__progress_evaluation(ls_trainer *t, int which)
     ls__progress_clear(t);
     printf("iter %" PRId64 " | %s loss %.4f", t->state.iteration, ls__set_names[which], e->loss);
     if (!isnan(e->accuracy)) printf(" | %s acc %.4f", ls__set_names[which], e->accuracy);
+    if (t->ema != NULL) printf(" | ema loss %.4f", e->ema_loss);
+    if (t->ema != NULL && !isnan(e->accuracy)) printf(" | ema acc %.4f", e->ema_accuracy);
     printf(" | %" PRId64 " samples\n", e->n);
     fflush(stdout);
 }

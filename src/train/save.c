@@ -70,10 +70,24 @@ static void put_state(const ls_trainer *t, ls_safetensors_header *h)
     ls_text_free(&config);
 }
 
-/* "optimizer.<slot>.<name>" */
-static void slot_name(const ls_trainer *t, int slot, int tensor, char out[128])
+/* Vectors that their owners keep: the optimizer's slots, and the moving average behind them. */
+static int n_kept(const ls_trainer *t)
 {
-    snprintf(out, 128, "optimizer.%s.%s", t->optimizer->ops->slot_name[slot], tensor_at(t, tensor)->name);
+    return t->optimizer->n_slots + (t->ema != NULL);
+}
+
+static float *kept(const ls_trainer *t, int i)
+{
+    return i < t->optimizer->n_slots ? t->slots[i] : t->ema;
+}
+
+/* "optimizer.<slot>.<name>", or "ema.<name>" */
+static void kept_name(const ls_trainer *t, int i, int tensor, char out[128])
+{
+    if (i < t->optimizer->n_slots)
+        snprintf(out, 128, "optimizer.%s.%s", t->optimizer->slot_name[i], tensor_at(t, tensor)->name);
+    else
+        snprintf(out, 128, LS_EMA_PREFIX "%s", tensor_at(t, tensor)->name);
 }
 
 static ls_status build_header(const ls_trainer *t, ls_safetensors_header *h)
@@ -83,10 +97,10 @@ static ls_status build_header(const ls_trainer *t, ls_safetensors_header *h)
     put_state(t, h);
     for (int i = 0; i < n; i++)
         ls_safetensors_put_tensor(h, tensor_at(t, i)->name, tensor_at(t, i)->n_dim, tensor_at(t, i)->dim);
-    for (int s = 0; s < t->optimizer->ops->n_slots; s++)
+    for (int s = 0; s < n_kept(t); s++)
         for (int i = 0; i < n; i++) {
             char name[128];
-            slot_name(t, s, i, name);
+            kept_name(t, s, i, name);
             ls_safetensors_put_tensor(h, name, tensor_at(t, i)->n_dim, tensor_at(t, i)->dim);
         }
     return ls_safetensors_end(h);
@@ -155,10 +169,10 @@ static ls_status write_file(ls_trainer *t, const char *path)
     ls_exchange_settle(t->exchange);
     const bool writes = ls_job_rank(t->job) == 0;
     if (writes) status = begin_file(t, path, &s);
-    for (int slot = 0; slot < t->optimizer->ops->n_slots; slot++)
+    for (int slot = 0; slot < n_kept(t); slot++)
         for (int i = 0; i < ls_network_n_tensors(t->network); i++) {
             const ls_piece_fn sink = writes && status == LS_OK ? put_piece : skip_piece;
-            const ls_status moved = ls_exchange_collect(t->exchange, i, t->slots[slot], sink, &s);
+            const ls_status moved = ls_exchange_collect(t->exchange, i, kept(t, slot), sink, &s);
             if (status == LS_OK) status = moved;
         }
     if (writes && status == LS_OK) status = end_file(&s);
@@ -206,28 +220,6 @@ ls_status ls__save(ls_trainer *t, const char *given)
     return LS_OK;
 }
 
-/* The stored tensor `name`, with the shape of `tensor`. */
-static ls_status find_stored(const ls_checkpoint *c, const char *name, const ls_tensor *tensor,
-                             const ls_stored_tensor **out)
-{
-    *out = ls_safetensors_find(c->file, name);
-    bool same = *out != NULL && (*out)->n_dim == tensor->n_dim;
-    for (int i = 0; same && i < tensor->n_dim; i++) same = (*out)->dim[i] == tensor->dim[i];
-    LS_REQUIRE(same, LS_ECHECKPOINT, "%s: tensor '%s' is missing or has another shape than the model's", c->path, name);
-    return LS_OK;
-}
-
-ls_status ls_checkpoint_load_params(const ls_checkpoint *c, const ls_network *network, float *params)
-{
-    for (int i = 0; i < ls_network_n_tensors(network); i++) {
-        const ls_tensor *tensor = ls_network_tensor(network, i);
-        const ls_stored_tensor *stored;
-        LS_TRY(find_stored(c, tensor->name, tensor, &stored));
-        memcpy(params + tensor->first, stored->data, (size_t)tensor->n * sizeof(float));
-    }
-    return LS_OK;
-}
-
 /* Pieces of a stored slot, from the first element of its tensor on. */
 typedef struct dealing {
     const float *data;
@@ -244,24 +236,24 @@ static ls_status take_piece(void *context, int64_t first, int64_t n, float *data
 /* Every tensor was checked by check_slots before: dealing cannot fail. */
 static void deal_slots(ls_trainer *t, const ls_checkpoint *c)
 {
-    for (int s = 0; s < t->optimizer->ops->n_slots; s++)
+    for (int s = 0; s < n_kept(t); s++)
         for (int i = 0; i < ls_network_n_tensors(t->network); i++) {
             char name[128];
-            slot_name(t, s, i, name);
+            kept_name(t, s, i, name);
             dealing d = {.tensor_first = tensor_at(t, i)->first};
             if (c != NULL) d.data = ls_safetensors_find(c->file, name)->data;
-            ls_exchange_deal(t->exchange, i, t->slots[s], take_piece, &d);
+            ls_exchange_deal(t->exchange, i, kept(t, s), take_piece, &d);
         }
 }
 
 static ls_status check_slots(const ls_trainer *t, const ls_checkpoint *c)
 {
-    for (int s = 0; s < t->optimizer->ops->n_slots; s++)
+    for (int s = 0; s < n_kept(t); s++)
         for (int i = 0; i < ls_network_n_tensors(t->network); i++) {
             char name[128];
             const ls_stored_tensor *stored;
-            slot_name(t, s, i, name);
-            LS_TRY(find_stored(c, name, tensor_at(t, i), &stored));
+            kept_name(t, s, i, name);
+            LS_TRY(ls_checkpoint_tensor(c, name, tensor_at(t, i), &stored));
         }
     return LS_OK;
 }
@@ -342,8 +334,9 @@ static ls_status open_stored(ls_trainer *t, ls_checkpoint **c)
 static void initialise_tile(void *context, const ls_tile *tile)
 {
     const ls_trainer *t = context;
-    ls_network_init(t->network, (uint64_t)t->seed_init, tile->first, tile->n,
-                    ls_exchange_params(t->exchange) + tile->first);
+    float *p = ls_exchange_params(t->exchange) + tile->first;
+    ls_network_init(t->network, (uint64_t)t->seed_init, tile->first, tile->n, p);
+    if (t->ema != NULL) memcpy(t->ema + tile->slice_first, p, (size_t)tile->n * sizeof *p);
 }
 
 static void initialise(ls_trainer *t)

@@ -96,11 +96,14 @@ static ls_status create_buffers(ls_trainer *t)
     t->labels = ls_calloc((size_t)t->group_rows, sizeof *t->labels);
     t->targets = ls_calloc((size_t)(t->group_rows * t->data->set[LS_TRAIN].info.n_targets), sizeof *t->targets);
     bool ok = t->runs && t->gradients && t->ids && t->labels && t->targets;
-    for (int s = 0; s < t->optimizer->ops->n_slots; s++)
+    for (int s = 0; s < t->optimizer->n_slots; s++)
         ok = (t->slots[s] = ls_calloc((size_t)ls_exchange_slice_size(t->exchange), sizeof(float))) != NULL && ok;
+    if (!isnan(t->optimizer->common.ema))
+        ok = (t->ema = ls_calloc((size_t)ls_exchange_slice_size(t->exchange), sizeof(float))) != NULL && ok;
     LS_REQUIRE(ok, LS_ENOMEM, "out of memory for the optimizer or a batch");
     for (int s = 0; s < n_shards; s++)
         t->gradients[s] = ls_exchange_gradient(t->exchange, ls_exchange_first_shard(t->exchange) + s);
+    LS_TRY(ls__create_update(t));
     LS_TRY(ls__create_hooks(t));
     return ls__try_sharing(t);
 }
@@ -186,6 +189,8 @@ void ls_trainer_destroy(ls_trainer **trainer)
     ls_trainer *t = *trainer;
     ls_metrics_close(&t->metrics);
     for (int s = 0; s < LS_OPTIMIZER_MAX_SLOTS; s++) ls_free(t->slots[s]);
+    ls_free(t->ema);
+    ls_free(t->p_norm);
     ls_free(t->tensor_of);
     ls_free(t->runs);
     ls_free(t->gradients);

@@ -42,6 +42,11 @@ struct ls_trainer {
     int32_t *labels;                      /* [group_rows] */
     float *targets;                       /* [group_rows, n_targets] */
     float *slots[LS_OPTIMIZER_MAX_SLOTS]; /* of this rank's slice */
+    float *ema;                           /* of this rank's slice: the parameters' moving average; NULL: none */
+    ls_stages stages;                     /* of an update */
+    unsigned parts[LS_MAX_STAGES];        /* what each stage does */
+    double *p_norm, *step_norm;           /* [tensors] when the optimizer prepares */
+    double clip;                          /* factor of this iteration's gradient */
     int *tensor_of;                       /* [layers] first tensor of a layer or of the next one that has any */
     ls_pass_hooks hooks;
 
@@ -50,7 +55,7 @@ struct ls_trainer {
 
     ls_run_state state;
     ls_watch watch;
-    double lr, mean_loss, accuracy, gradient_norm; /* of the last iteration; the norm of the last line */
+    double lr, mean_loss, accuracy, gradient_norm; /* of the last iteration; the norm of the last line, or clipping */
     float divisor;                                 /* samples of the batch at hand */
     bool want_norm, time_is_up, signalled;
     double start_s, iteration_s;
@@ -81,6 +86,15 @@ ls_status ls__create_hooks(ls_trainer *trainer);
 
 /** Computes, exchanges and updates; advances state.iteration.  Collective. */
 ls_status ls__iterate(ls_trainer *trainer);
+
+/** Plans the stages of an update for the trainer's optimizer.  LS_ENOMEM. */
+ls_status ls__create_update(ls_trainer *trainer);
+
+/** The exchange of an iteration: mean gradient, clipping, the optimizer's step, the moving average.  Collective. */
+void ls__exchange_and_update(ls_trainer *trainer);
+
+/** Exchanges the node's parameters with their moving average: forth, and back again.  Collective. */
+void ls__swap_ema(ls_trainer *trainer);
 
 /** Evaluates the held-out sets that are due (`all`: every one), and writes their lines.  Collective. */
 ls_status ls__evaluate(ls_trainer *trainer, bool all);

@@ -29,6 +29,7 @@ typedef struct bench {
     int64_t *place;  /* [n_floats] where an element lies in this rank's arrays; -1: not here */
     float *expected; /* parameters of this rank after the updates so far */
     double *updates; /* [n_floats] how often this rank updated each element */
+    int n_between;   /* calls between stages */
     int64_t n_wrong; /* sums with other bits, or tiles out of place */
 } bench;
 
@@ -156,7 +157,7 @@ static void update(void *context, const ls_tile *tile)
         tile->sum[i] = NAN;
         b->updates[tile->first + i]++;
     }
-    ls_exchange_block_values(b->exchange)[tile->block] = block_value(b, tile->block);
+    ls_exchange_block_values(b->exchange, tile->stage, tile->block)[0] = block_value(b, tile->block);
 }
 
 static void write_leaves(const bench *b)
@@ -179,14 +180,6 @@ static bool totals_are_right(const bench *b)
     for (int i = 0; i < LS_RECORD; i++) ok = ok && totals[i] == naive_record(b, 0, b->n_shards, i);
     for (int r = 0; r < ls_job_size(b->job); r++) ok = ok && ls_exchange_word(b->exchange, r) == word_of(b, r);
     return ok;
-}
-
-/* Summed in block order, whoever owns the blocks: the same for every placement. */
-static bool block_total_is_right(const bench *b)
-{
-    double total = 0.0;
-    for (int64_t i = 0; i < ls_exchange_n_blocks(b->exchange); i++) total += block_value(b, i);
-    return ls_exchange_block_total(b->exchange) == (ls_job_rank(b->job) == 0 ? total : 0.0);
 }
 
 /* As backward would tell it, last tensor first; the others leave it to the run. */
@@ -235,18 +228,77 @@ static bool owners_are_single(const bench *b, double iterations)
     return ok;
 }
 
+/* An update in three stages: the first two leave the sum doubled each time, and numbers per block; before each further
+ * stage every rank has the numbers of all blocks. */
+static void visit_stage(void *context, const ls_tile *tile)
+{
+    bench *b = context;
+    if (tile->stage == 2) {
+        for (int64_t i = 0; i < tile->n; i++) tile->sum[i] *= 0.25f;
+        update(context, tile);
+        return;
+    }
+    for (int64_t i = 0; i < tile->n; i++) tile->sum[i] *= 2.0f;
+    for (int v = 0; v < LS_BLOCK_VALUES; v++)
+        ls_exchange_block_values(b->exchange, tile->stage, tile->block)[v] =
+            block_value(b, tile->block * LS_BLOCK_VALUES + v + 5 * tile->stage);
+}
+
+static void check_values(void *context, int next)
+{
+    bench *b = context;
+    double tensors[MAX_TENSORS];
+    for (int v = 0; v < LS_BLOCK_VALUES; v++) {
+        double total = 0.0, of_tensor[MAX_TENSORS] = {0};
+        int64_t block = 0;
+        for (int t = 0; t < b->n_tensors; t++)
+            for (int64_t at = 0; at < b->tensor[t].n; at += LS_BLOCK, block++) {
+                const double value = block_value(b, block * LS_BLOCK_VALUES + v + 5 * (next - 1));
+                total += value;
+                of_tensor[t] += value;
+            }
+        b->n_wrong += ls_exchange_block_total(b->exchange, next - 1, v) != total;
+        ls_exchange_tensor_totals(b->exchange, next - 1, v, tensors);
+        b->n_wrong += memcmp(tensors, of_tensor, (size_t)b->n_tensors * sizeof tensors[0]) != 0;
+    }
+    b->n_between++;
+}
+
+/* The second iteration of three works in stages. */
+static void run(bench *b, bool share)
+{
+    const bool staged = b->iteration % 3 == 1;
+    const ls_stages stages = {.n = staged ? 3 : 1,
+                              .visit = staged ? visit_stage : update,
+                              .between = check_values,
+                              .context = b,
+                              .share_last = share};
+    const int before = b->n_between;
+    ls_exchange_run(b->exchange, &stages);
+    b->n_wrong += b->n_between - before != stages.n - 1;
+}
+
+/* Summed in block order, whoever owns the blocks: the same for every placement. */
+static bool last_total_is_right(const bench *b)
+{
+    double total = 0.0;
+    const int last = b->iteration % 3 == 1 ? 2 : 0;
+    for (int64_t i = 0; i < ls_exchange_n_blocks(b->exchange); i++) total += block_value(b, i);
+    return ls_exchange_block_total(b->exchange, last, 0) == total;
+}
+
 static void check_iterations(ls_job *job, const layout *l, const ls_exchange_options *options)
 {
     bench b;
     set_up(&b, job, l, options);
     bool ok = true;
     for (b.iteration = 0; b.iteration < ITERATIONS; b.iteration++) {
-        const bool share = b.iteration % 2 == 0;
+        const bool share = b.iteration < 2;
         write_leaves(&b);
         tell_ready(&b);
-        ls_exchange_run(b.exchange, update, &b, share);
+        run(&b, share);
         ok = totals_are_right(&b) && ok;
-        ok = (!share || block_total_is_right(&b)) && ok;
+        ok = (!share || last_total_is_right(&b)) && ok;
         ok = params_are_right(&b) && ok;
     }
     ok = owners_are_single(&b, ITERATIONS) && ok;

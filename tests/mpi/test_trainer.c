@@ -47,12 +47,29 @@ static const char *const adam = "data:\n"
                                 "train: {max_iterations: 16, seed: 3, seeds: {dropout: 9}}\n"
                                 "metrics: {every_iterations: 1}\n";
 
+/* Norms over parameters of several blocks, in every combination of stages; moving averages. */
+static const char *const plain = "data:\n"
+                                 "  train: {format: synthetic, samples: 97, features: 70, classes: 7, hidden: 8}\n"
+                                 "  test: {format: synthetic, samples: 33, features: 70, classes: 7, hidden: 8}\n"
+                                 "model: [{dense: 130}, relu, {dense: 7}]\n"
+                                 "batch: {global_batch_size: 47, shards: 5, micro_batch_size: 3}\n"
+                                 "train: {epochs: 50}\n";
+static const char *const with_norms[] = {
+    "optimizer: {name: momentum, lr: 0.05, clip_norm: 0.3, weight_decay: 0.01}",
+    "optimizer: {name: lars, lr: 1, trust: 0.01, weight_decay: 0.001, decay_exclude: [bias]}",
+    "optimizer: {name: lars, lr: 1, trust: 0.01, clip_norm: 0.3, ema: 0.9}",
+    "optimizer: {name: lamb, lr: 0.01, ratio_exclude: [bias]}",
+    "optimizer: {name: lamb, lr: 0.01, clip_norm: 0.3, ema: 0.5}",
+    "optimizer: {name: rmsprop, lr: 0.001, centered: true, momentum: 0.9, eps: 0.001, ema: 0.9}",
+};
+enum { N_WITH_NORMS = sizeof with_norms / sizeof with_norms[0] };
+
 /* What a run computes, iteration by iteration. */
 typedef struct trace {
     int n;
     double loss[MAX_ITERATIONS], norm[MAX_ITERATIONS];
     uint64_t hash[MAX_ITERATIONS];
-    double test_loss, test_accuracy, validation_loss, validation_accuracy;
+    double test_loss, test_accuracy, validation_loss, validation_accuracy, ema_loss, ema_accuracy;
 } trace;
 
 static ls_status record_steps(ls_test_run *run, trace *out)
@@ -61,12 +78,14 @@ static ls_status record_steps(ls_test_run *run, trace *out)
         LS_TRY(ls_trainer_step(run->trainer));
         out->loss[i] = ls_trainer_loss(run->trainer);
         out->hash[i] = ls_trainer_params_hash(run->trainer);
-        if (ls_job_rank(run->job) == 0) out->norm[i] = run->trainer->gradient_norm;
+        out->norm[i] = run->trainer->gradient_norm;
     }
     ls_training_result result = {0};
     LS_TRY(ls_trainer_evaluate(run->trainer, &result));
     out->test_loss = result.test.loss;
     out->test_accuracy = result.test.accuracy;
+    out->ema_loss = result.test.ema_loss;
+    out->ema_accuracy = result.test.ema_accuracy;
     out->validation_loss = result.validation.loss;
     out->validation_accuracy = result.validation.accuracy;
     return LS_OK;
@@ -84,24 +103,19 @@ static ls_status record(ls_job *job, const char *text, const char *extra, int n,
 }
 
 /* Rank 0 by itself, while the others wait. */
-static void record_alone(const char *text, int n, trace *out)
+static void record_alone(const char *text, const char *extra, int n, trace *out)
 {
     const bool mine = ls_job_rank(ls_world) == 0;
     ls_job *job = ls_test_split(mine ? 0 : 1, 0);
-    LS_CHECK(!mine || record(job, text, NULL, n, out) == LS_OK);
+    LS_CHECK(!mine || record(job, text, extra, n, out) == LS_OK);
     ls_job_destroy(&job);
     ls_job_broadcast(ls_world, 0, out, sizeof *out);
 }
 
-/* Bytes, so that NaN equals itself; the norm is known on rank 0 alone. */
+/* Bytes, so that NaN equals itself. */
 static bool is_same(const trace *a, const trace *b)
 {
-    trace x = *a, y = *b;
-    if (ls_job_rank(ls_world) != 0) {
-        memset(x.norm, 0, sizeof x.norm);
-        memset(y.norm, 0, sizeof y.norm);
-    }
-    return memcmp(&x, &y, sizeof x) == 0;
+    return memcmp(a, b, sizeof *a) == 0;
 }
 
 /* The run does something: parameters move with every iteration. */
@@ -112,15 +126,15 @@ static bool moves(const trace *t)
     return t->hash[0] != 0;
 }
 
-static void check_bits(const char *text, int n)
+static void check_bits(const char *text, const char *extra, int n)
 {
     trace alone;
-    record_alone(text, n, &alone);
+    record_alone(text, extra, n, &alone);
     LS_CHECK(moves(&alone));
     for (int per_node = 0; per_node <= 3; per_node++) {
         ls_job *job = ls_test_split(0, per_node);
         trace together;
-        LS_CHECK(record(job, text, NULL, n, &together) == LS_OK);
+        LS_CHECK(record(job, text, extra, n, &together) == LS_OK);
         LS_CHECK(is_same(&together, &alone));
         ls_job_destroy(&job);
     }
@@ -129,35 +143,41 @@ static void check_bits(const char *text, int n)
 static void ragged_shards_with_dropout(void **state)
 {
     (void)state;
-    check_bits(ragged, 10);
+    check_bits(ragged, NULL, 10);
 }
 
 static void everything_automatic(void **state)
 {
     (void)state;
-    check_bits(automatic, 7);
+    check_bits(automatic, NULL, 7);
 }
 
 static void a_single_shard(void **state)
 {
     (void)state;
-    check_bits(one_shard, 8);
+    check_bits(one_shard, NULL, 8);
 }
 
 static void adam_with_decay_and_schedule(void **state)
 {
     (void)state;
-    check_bits(adam, 14);
+    check_bits(adam, NULL, 14);
+}
+
+static void norms_over_parameters(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_WITH_NORMS; i++) check_bits(plain, with_norms[i], 6);
 }
 
 static void iterations_allocate_nothing(void **state)
 {
     (void)state;
-    static const char *const texts[] = {ragged, adam};
-    for (int i = 0; i < 6; i++) {
-        ls_job *job = ls_test_split(0, i / 2);
+    const char *const texts[] = {ragged, adam, plain}, *const extra[] = {NULL, NULL, with_norms[4]};
+    for (int i = 0; i < 9; i++) {
+        ls_job *job = ls_test_split(0, i / 3);
         ls_test_run run;
-        LS_CHECK(ls_test_open(job, texts[i % 2], NULL, NULL, &run) == LS_OK);
+        LS_CHECK(ls_test_open(job, texts[i % 3], extra[i % 3], NULL, &run) == LS_OK);
         ls_status status = ls_trainer_step(run.trainer);
         const uint64_t before = ls_mem_allocations();
         for (int j = 0; status == LS_OK && j < 50; j++) status = ls_trainer_step(run.trainer);
@@ -233,14 +253,19 @@ static void shortcuts_give_the_same_bits(void **state)
 static void the_literal_allreduce_is_close(void **state)
 {
     (void)state;
-    static const char *const texts[] = {ragged, one_shard};
-    for (int i = 0; i < 2; i++) {
+    static const char *const literal_method = "exchange: {method: mpi_allreduce}";
+    const char *const texts[] = {ragged, one_shard, plain, plain, plain};
+    const char *const extra[] = {"", "", with_norms[0], with_norms[2], with_norms[4]};
+    for (int i = 0; i < 5; i++) {
+        char both[256];
+        snprintf(both, sizeof both, "%s\n%s", extra[i], literal_method);
         ls_job *job = ls_test_split(0, 0);
         trace tree, literal;
-        LS_CHECK(record(job, texts[i], NULL, 8, &tree) == LS_OK);
-        LS_CHECK(record(job, texts[i], "exchange: {method: mpi_allreduce}", 8, &literal) == LS_OK);
+        LS_CHECK(record(job, texts[i], extra[i], 8, &tree) == LS_OK);
+        LS_CHECK(record(job, texts[i], both, 8, &literal) == LS_OK);
         bool close = true;
         for (int j = 0; j < 8; j++) close = close && fabs(tree.loss[j] - literal.loss[j]) < 1e-4 * tree.loss[j];
+        if (i >= 3) close = close && fabs(tree.ema_loss - literal.ema_loss) < 1e-4 * tree.ema_loss;
         LS_CHECK(close);
         LS_CHECK(ls_job_same(job, literal.hash, sizeof literal.hash[0] * 8, LS_EREPLICA, "replicas") == LS_OK);
         ls_job_destroy(&job);
@@ -252,6 +277,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(everything_automatic),
     cmocka_unit_test(a_single_shard),
     cmocka_unit_test(adam_with_decay_and_schedule),
+    cmocka_unit_test(norms_over_parameters),
     cmocka_unit_test(iterations_allocate_nothing),
     cmocka_unit_test(groups_of_micro_batches_give_the_same_bits),
     cmocka_unit_test(several_buckets_give_the_same_bits),
