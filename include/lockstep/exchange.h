@@ -22,6 +22,7 @@ enum { LS_BLOCK = 4096, LS_RECORD = 4, LS_BLOCK_VALUES = 3, LS_MAX_STAGES = 3 };
 /** Elements [first, first + n) of the flat vector: a tensor, without its padding. */
 typedef struct ls_span {
     int64_t first, n;
+    bool with_last; /* ready and awaited together with the tensor before it: they share a bucket */
 } ls_span;
 
 /** One block at its owner. */

@@ -78,6 +78,14 @@ static inline void ls_pass_between(const ls_pass *pass)
     if (pass->hooks != NULL) pass->hooks->between(pass->hooks->context);
 }
 
+/** May be called by a layer whose gradients are complete while its dx is still to come; the executor calls it behind.
+ */
+static inline void ls_pass_gradients_done(const ls_pass *pass, int position)
+{
+    if (pass->hooks != NULL && pass->hooks->after_backward != NULL)
+        pass->hooks->after_backward(pass->hooks->context, position);
+}
+
 enum { LS_LAYER_MAX_TENSORS = 2 };
 
 /** A layer in its place in a network. */

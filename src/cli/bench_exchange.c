@@ -55,7 +55,7 @@ static ls_status set_up(contest *c)
     const ls_status status = ls_optimizer_create(spec, &c->optimizer);
     ls_node_destroy(&spec);
     LS_TRY(status);
-    LS_TRY(ls_exchange_create(c->job, &(ls_span){0, c->n}, 1, ls_pad_floats(c->n),
+    LS_TRY(ls_exchange_create(c->job, &(ls_span){.n = c->n}, 1, ls_pad_floats(c->n),
                               &(ls_exchange_options){.n_shards = ls_job_size(c->job)}, &c->exchange));
     c->slot = ls_calloc((size_t)ls_exchange_slice_size(c->exchange), sizeof(float));
     c->params = ls_calloc((size_t)c->n, sizeof(float));

@@ -53,6 +53,7 @@ typedef struct ls_network {
     ls_sum **subtree;           /* [n_cover] from the node's gradients */
     uint64_t round, gathered;   /* runs completed; all-gathers begun, per bucket */
     int next_ready, next_start; /* buckets, falling: to be declared ready by this rank, to be sent */
+    int next_gather;            /* bucket, rising, whose all-gather begins when the one before has ended */
     ls_counts records;          /* doubles of every rank: word, then records */
     double *packed, *unpacked;  /* records of this rank, of all */
 } ls_network;

@@ -24,8 +24,8 @@ static ls_status cut_buckets(ls_exchange *ex, const ls_span *tensors, int64_t bu
     int64_t block = 0;
     for (int t = 0; t < ex->n_tensors; t++) {
         ls_bucket *last = t > 0 ? &ex->bucket[ex->n_buckets - 1] : NULL;
-        const bool full =
-            last != NULL && ex->several && bucket_floats > 0 && tensors[t].first - last->first >= bucket_floats;
+        const bool full = last != NULL && ex->several && bucket_floats > 0 && !tensors[t].with_last &&
+                          tensors[t].first - last->first >= bucket_floats;
         if (last == NULL || full) {
             if (full) last->end = tensors[t].first;
             last = &ex->bucket[ex->n_buckets++];

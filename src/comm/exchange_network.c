@@ -51,27 +51,58 @@ static void start_gather(ls_exchange *ex, ls_bucket *b)
                    MPI_FLOAT, ex->net.gather, &b->gather);
 }
 
-/* Tells the node when this rank's part of an all-gather is complete. */
-static void mark_arrived(ls_exchange *ex, const ls_bucket *b)
+/* One after the other, in the order in which the next forward needs them: side by side they would share the link, and
+ * the first would come as late as the last. */
+static void start_next_gather(ls_exchange *ex)
+{
+    if (ex->net.next_gather < ex->n_buckets) start_gather(ex, &ex->bucket[ex->net.next_gather++]);
+}
+
+/* This rank's part of an all-gather is complete: tells the node. */
+static void end_gather(ls_exchange *ex, const ls_bucket *b)
 {
     atomic_fetch_add_explicit(&ex->state[b - ex->bucket].arrived, 1, memory_order_acq_rel);
+    start_next_gather(ex);
 }
 
-static void finish_own_gather(ls_exchange *ex, ls_bucket *b)
+/* Of all buckets up to this one: each begins when the one before has ended. */
+static void finish_own_gathers(ls_exchange *ex, const ls_bucket *last)
 {
-    if (b->gather == MPI_REQUEST_NULL) return;
-    wait_network(ex, &b->gather);
-    mark_arrived(ex, b);
+    for (ls_bucket *b = ex->bucket; b <= last; b++) {
+        if (b->gather == MPI_REQUEST_NULL) continue;
+        wait_network(ex, &b->gather);
+        end_gather(ex, b);
+    }
 }
 
-static void test_messages(ls_exchange *ex)
+/* Returns the number of messages under way. */
+static int test_each(ls_exchange *ex)
 {
+    int n = 0;
     for (ls_bucket *b = ex->bucket; b < ex->bucket + ex->n_buckets; b++) {
         int done = 0;
         if (b->reduce != MPI_REQUEST_NULL) MPI_Test(&b->reduce, &done, MPI_STATUS_IGNORE);
-        if (b->gather == MPI_REQUEST_NULL) continue;
-        MPI_Test(&b->gather, &done, MPI_STATUS_IGNORE);
-        if (done) mark_arrived(ex, b);
+        if (b->gather != MPI_REQUEST_NULL) {
+            MPI_Test(&b->gather, &done, MPI_STATUS_IGNORE);
+            if (done) end_gather(ex, b);
+        }
+        n += (b->reduce != MPI_REQUEST_NULL) + (b->gather != MPI_REQUEST_NULL);
+    }
+    return n;
+}
+
+/* MPI moves one fragment (128 KB by TCP) a call, and between two products megabytes may have come: goes on while calls
+ * take the time of moving, not of looking. */
+static void test_messages(ls_exchange *ex)
+{
+    enum { MAX_SWEEPS = 100 };
+    const double moving_s = 8e-6;
+    double now = ls_clock_s();
+    for (int i = 0; i < MAX_SWEEPS; i++) {
+        const double start = now;
+        const int n = test_each(ex);
+        now = ls_clock_s();
+        if (n == 0 || now - start < moving_s) return;
     }
 }
 
@@ -99,7 +130,7 @@ void ls_exchange_ready(ls_exchange *ex, int tensor)
 /* Waits until the whole node has a bucket's parameters. */
 static void await_bucket(ls_exchange *ex, ls_bucket *b)
 {
-    finish_own_gather(ex, b);
+    finish_own_gathers(ex, b);
     const double start = ls_clock_s();
     const uint64_t wanted = ex->net.gathered * ex->n_local;
     while (atomic_load_explicit(&ex->state[b - ex->bucket].arrived, memory_order_acquire) < wanted) {
@@ -137,7 +168,7 @@ static void await_sums(ls_exchange *ex, ls_bucket *b)
     b->started = false;
 }
 
-/* The first stage awaits a bucket's sums, the last one sends its parameters on. */
+/* The first stage awaits a bucket's sums. */
 static void run_stage(ls_exchange *ex, const ls_stages *stages, int stage)
 {
     clear_block_values(ex, stage);
@@ -145,7 +176,6 @@ static void run_stage(ls_exchange *ex, const ls_stages *stages, int stage)
         ls_bucket *b = &ex->bucket[k];
         if (stage == 0) await_sums(ex, b);
         ls__visit_bucket(ex, b, stages, stage);
-        if (stage == stages->n - 1) start_gather(ex, b);
     }
 }
 
@@ -162,7 +192,7 @@ static void share(ls_exchange *ex, int stage)
 void ls__network_run(ls_exchange *ex, const ls_stages *stages)
 {
     ls_network *net = &ex->net;
-    for (int b = 0; b < ex->n_buckets; b++) finish_own_gather(ex, &ex->bucket[b]);
+    finish_own_gathers(ex, &ex->bucket[ex->n_buckets - 1]);
     ls_exchange_ready(ex, 0);
     for (int s = 0; s < stages->n; s++) {
         if (s > 0) share(ex, s - 1);
@@ -171,6 +201,8 @@ void ls__network_run(ls_exchange *ex, const ls_stages *stages)
     }
     net->round++;
     net->gathered++;
+    net->next_gather = 0;
+    start_next_gather(ex);
     net->next_ready = net->next_start = ex->n_buckets - 1;
     const double start = ls_clock_s();
     ls__gather_records(ex);

@@ -122,6 +122,7 @@ ls_status ls__network_create(ls_exchange *ex)
     net->connected = true;
     for (int b = 0; b < ex->n_buckets; b++) ex->bucket[b].reduce = ex->bucket[b].gather = MPI_REQUEST_NULL;
     net->next_ready = net->next_start = ex->n_buckets - 1;
+    net->next_gather = ex->n_buckets;
     LS_REQUIRE(ex->n_floats < INT_MAX, LS_EUSAGE,
                "%lld parameters are more than the exchange between nodes can address", (long long)ex->n_floats);
     LS_TRY(create_subtrees(ex));

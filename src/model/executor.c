@@ -128,7 +128,6 @@ void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
         if (!in_place) ex->side ^= 1;
         p.share_rows = partition != NULL && partition->backward[i];
         layer->ops->backward(layer, &p, x, ex->out[i], dy, i > 0 ? ex->gradient[ex->side] : NULL);
-        if (pass->hooks != NULL && pass->hooks->after_backward != NULL)
-            pass->hooks->after_backward(pass->hooks->context, i);
+        ls_pass_gradients_done(pass, i);
     }
 }

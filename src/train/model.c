@@ -117,7 +117,7 @@ static ls_status build(ls_model *m, const ls_job *job, bool labelled, const char
 
 static ls_status load_params(const ls_job *job, const ls_model_source *source, const ls_checkpoint *c, ls_model *m)
 {
-    const ls_span all = {0, ls_network_n_floats(m->network)};
+    const ls_span all = {.n = ls_network_n_floats(m->network)};
     LS_TRY(ls_exchange_create(job, &all, 1, all.n, &(ls_exchange_options){.n_shards = 1}, &m->exchange));
     float *params = ls_exchange_params(m->exchange);
     ls_status status = LS_OK;

@@ -56,8 +56,11 @@ static ls_status create_exchange(ls_trainer *t)
     const int n = ls_network_n_tensors(t->network);
     ls_span *spans = ls_calloc((size_t)n, sizeof *spans);
     LS_TRY(ls_job_agree(t->job, spans ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
-    for (int i = 0; i < n; i++)
-        spans[i] = (ls_span){ls_network_tensor(t->network, i)->first, ls_network_tensor(t->network, i)->n};
+    for (int l = 0, i = 0; l < ls_network_n_layers(t->network); l++)
+        for (int k = 0; k < ls_network_layer(t->network, l)->n_tensors; k++, i++) {
+            const ls_tensor *tensor = ls_network_tensor(t->network, i);
+            spans[i] = (ls_span){tensor->first, tensor->n, k > 0};
+        }
     ls_status status = ls__try_pairs(t);
     const ls_exchange_options options = {.n_shards = (int)t->plan.n_shards,
                                          .pairs = t->pairs,
