@@ -9,6 +9,10 @@
 #include "lockstep/status.h"
 
 struct ls_option;
+struct ls_node;
+
+/** Bytes of a layer's path, and of residual blocks around one layer at most. */
+enum { LS_PATH = 72, LS_MAX_NESTED = 4 };
 
 /** Shape of one sample: [features], or [channels, height, width]. */
 typedef struct ls_shape {
@@ -21,9 +25,9 @@ int64_t ls_shape_size(const ls_shape *shape);
 /** "[1, 28, 28]" into out, which is returned. */
 const char *ls_shape_text(const ls_shape *shape, char out[96]);
 
-typedef enum ls_init_kind { LS_INIT_ZEROS, LS_INIT_NORMAL, LS_INIT_UNIFORM } ls_init_kind;
+typedef enum ls_init_kind { LS_INIT_ZEROS, LS_INIT_NORMAL, LS_INIT_UNIFORM, LS_INIT_CONSTANT } ls_init_kind;
 
-/** Start values of a tensor: normals of this standard deviation, or uniforms in [-scale, scale). */
+/** Start values of a tensor: normals of this standard deviation, uniforms in [-scale, scale), or scale itself. */
 typedef struct ls_init {
     ls_init_kind kind;
     double scale;
@@ -31,11 +35,12 @@ typedef struct ls_init {
 
 /** One parameter tensor: n floats from `first` of the flat parameter vector, a 64-byte boundary. */
 typedef struct ls_tensor {
-    char name[64]; /* "<position>.weight", as PyTorch's nn.Sequential names it */
+    char name[96]; /* "<position>.weight", "<position>.body.<i>.weight": as PyTorch's nn.Sequential names it */
     int n_dim;
     int64_t dim[4];
     int64_t first, n;
     bool is_bias;
+    bool is_norm; /* of a normalising layer */
     ls_init init;
 } ls_tensor;
 
@@ -69,6 +74,7 @@ typedef struct ls_pass {
     const ls_pass_hooks *hooks; /* NULL: none */
     bool share_rows; /* set by the executor: rows of all runs may share one matrix product, the bits being equal */
     float *scratch;  /* set by the executor: the layer's scratch_floats, 64-byte aligned, of no value between calls */
+    float *skip;     /* set by the executor: forward, y of layer `skip`; backward, the store of the residual block */
 } ls_pass;
 
 /** To be called by layers after each large product. */
@@ -82,9 +88,14 @@ enum { LS_LAYER_MAX_TENSORS = 2 };
 /** A layer in its place in a network. */
 typedef struct ls_layer {
     const struct ls_layer_ops *ops;
-    void *options;    /* of ops->options_size bytes; owned */
-    int position;     /* in the model list, from 0 */
-    ls_shape in, out; /* of one sample */
+    void *options;         /* of ops->options_size bytes; owned */
+    int position;          /* in the network's flat list, from 0 */
+    char path[LS_PATH];    /* in the model list: "3", or in a residual block "3.body.0" */
+    struct ls_node *entry; /* of the model list; borrowed */
+    int skip;              /* layer before this one whose y it reads besides x; -1: none */
+    int depth;             /* residual blocks around it */
+    ls_shape in, out;      /* of one sample */
+    ls_shape beside;       /* y of layer `skip` */
     int64_t n_in, n_out;
     bool feeds_relu; /* the next layer with a non-linearity is a rectifier: he_normal is the default */
     int n_tensors;
@@ -99,7 +110,9 @@ typedef struct ls_layer_ops {
     size_t options_size;
     const char *shorthand; /* option that `- name: value` sets; NULL: none */
     bool in_place;         /* y may be x, and dx may be dy; such a backward is given x == NULL */
-    bool needs_y;          /* backward reads y: nobody may overwrite it in place */
+    bool needs_y;          /* backward, or a later layer, reads y: nobody may overwrite it in place */
+    bool passes_on;        /* y lies where x lies, or y of layer `skip`: forward moves nothing */
+    bool is_norm;          /* scales values: what follows decides how the layer before is initialised */
     bool is_rectifier;
     /** Fills out, n_tensors, scratch_floats and tensor (name is the part behind the position; first is set later) from
      * options and in. LS_EUSAGE with a sentence; the caller adds the position. */

@@ -11,9 +11,9 @@ struct ls_text;
 
 typedef struct ls_network ls_network;
 
-/** Builds the layers of a model list for samples of shape `in`.  Completes the list with every default, so that
- *  `- dense: 10` becomes `- dense: {units: 10, ...}`; it must outlive the network.  LS_EUSAGE names place, position and
- * shapes. */
+/** Builds the layers of a model list for samples of shape `in`; layers of residual blocks stand in the same flat list,
+ * as model/residual.h says.  Completes the model list with every default, so that `- dense: 10` becomes
+ *  `- dense: {units: 10, ...}`; it must outlive the network.  LS_EUSAGE names place, position and shapes. */
 ls_status ls_network_create(struct ls_node *model, const ls_shape *in, ls_network **out);
 void ls_network_destroy(ls_network **network);
 

@@ -47,6 +47,17 @@ static const char *const adam = "data:\n"
                                 "train: {max_iterations: 16, seed: 3, seeds: {dropout: 9}}\n"
                                 "metrics: {every_iterations: 1}\n";
 
+static const char *const blocks = "data:\n"
+                                  "  train: {format: synthetic, samples: 97, features: 70, classes: 7, hidden: 8}\n"
+                                  "  test: {format: synthetic, samples: 33, features: 70, classes: 7, hidden: 8}\n"
+                                  "model: [{residual: {body: [{dense: 60}, {groupnorm: 6}, relu, {dense: 48}], "
+                                  "shortcut: [{dense: 48}]}}, {layernorm: {}}, relu, "
+                                  "{residual: [{dense: 48}, relu, {dropout: 0.2}]}, {dense: 7}]\n"
+                                  "batch: {global_batch_size: 47, shards: 5, micro_batch_size: 3}\n"
+                                  "optimizer: {name: momentum, lr: 0.05, momentum: 0.9}\n"
+                                  "train: {max_iterations: 100}\n"
+                                  "eval: {batch: 10}\n";
+
 /* What a run computes, iteration by iteration. */
 typedef struct trace {
     int n;
@@ -150,14 +161,20 @@ static void adam_with_decay_and_schedule(void **state)
     check_bits(adam, 14);
 }
 
+static void residual_blocks_and_norms(void **state)
+{
+    (void)state;
+    check_bits(blocks, 8);
+}
+
 static void iterations_allocate_nothing(void **state)
 {
     (void)state;
-    static const char *const texts[] = {ragged, adam};
-    for (int i = 0; i < 6; i++) {
-        ls_job *job = ls_test_split(0, i / 2);
+    static const char *const texts[] = {ragged, adam, blocks};
+    for (int i = 0; i < 9; i++) {
+        ls_job *job = ls_test_split(0, i / 3);
         ls_test_run run;
-        LS_CHECK(ls_test_open(job, texts[i % 2], NULL, NULL, &run) == LS_OK);
+        LS_CHECK(ls_test_open(job, texts[i % 3], NULL, NULL, &run) == LS_OK);
         ls_status status = ls_trainer_step(run.trainer);
         const uint64_t before = ls_mem_allocations();
         for (int j = 0; status == LS_OK && j < 50; j++) status = ls_trainer_step(run.trainer);
@@ -218,12 +235,12 @@ static void several_buckets_give_the_same_bits(void **state)
 static void shortcuts_give_the_same_bits(void **state)
 {
     (void)state;
-    static const char *const texts[] = {ragged, automatic, adam, wide};
-    for (int i = 0; i < 8; i++) {
-        ls_job *job = ls_test_split(0, i / 4);
+    static const char *const texts[] = {ragged, automatic, adam, wide, blocks};
+    for (int i = 0; i < 10; i++) {
+        ls_job *job = ls_test_split(0, i / 5);
         trace with, without;
-        LS_CHECK(record(job, texts[i % 4], NULL, 8, &with) == LS_OK);
-        LS_CHECK(record(job, texts[i % 4], "runtime: {shortcuts: false}", 8, &without) == LS_OK);
+        LS_CHECK(record(job, texts[i % 5], NULL, 8, &with) == LS_OK);
+        LS_CHECK(record(job, texts[i % 5], "runtime: {shortcuts: false}", 8, &without) == LS_OK);
         LS_CHECK(is_same(&with, &without) && moves(&with));
         ls_job_destroy(&job);
     }
@@ -252,6 +269,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(everything_automatic),
     cmocka_unit_test(a_single_shard),
     cmocka_unit_test(adam_with_decay_and_schedule),
+    cmocka_unit_test(residual_blocks_and_norms),
     cmocka_unit_test(iterations_allocate_nothing),
     cmocka_unit_test(groups_of_micro_batches_give_the_same_bits),
     cmocka_unit_test(several_buckets_give_the_same_bits),
