@@ -43,11 +43,11 @@ void ls_checkpoint_close(ls_checkpoint **checkpoint);
  * and the one before is tried; *out is NULL when there is none at all), anything else a path. */
 ls_status ls_checkpoint_find(const char *run_directory, const char *which, ls_checkpoint **out);
 
-/** Copies the parameters into a flat vector [n_floats] of a network.  LS_ECHECKPOINT names a tensor that is missing or
- *  has another shape. */
+/** Copies the parameters into a flat vector [n_floats] of a network, and the buffers into the network.  LS_ECHECKPOINT
+ * names a tensor that is missing or has another shape. */
 ls_status ls_checkpoint_load_params(const ls_checkpoint *checkpoint, const struct ls_network *network, float *params);
 
-/** XXH3 of all parameters' bytes in order, without optimizer slots. */
+/** XXH3 of all parameters' and then all buffers' bytes in order, without optimizer slots. */
 uint64_t ls_checkpoint_params_hash(const ls_checkpoint *checkpoint);
 
 /** True for the name of an optimizer slot rather than of a parameter. */

@@ -61,6 +61,18 @@ typedef struct ls_pass_hooks {
     void (*between)(void *context);                      /* now and then, between products */
 } ls_pass_hooks;
 
+/** Sums over rows that layers make in a training pass, in their places first_sum ... of vectors of ls_network_n_sums.
+ */
+typedef struct ls_pass_sums {
+    double *const *leaf; /* [leaf] of a shard's rows; zero before the pass */
+    double *total;       /* of all shards of the batch */
+    int64_t batch_rows;  /* rows of the batch, all ranks together */
+    /** A reduction point (DESIGN 4): total[n] = the sum of elements [first, first + n) of all shards' vectors in tree
+     * order.  All ranks come here in the same order, also with a pass over no rows. */
+    void (*meet)(void *context, int64_t first, int64_t n, double *total);
+    void *context;
+} ls_pass_sums;
+
 /** What one forward and backward pass works on.  Bits of a row depend on its run's shape, never on other runs. */
 typedef struct ls_pass {
     bool training;
@@ -72,6 +84,8 @@ typedef struct ls_pass {
     uint64_t seed;       /* of dropout */
     int64_t iteration;
     const ls_pass_hooks *hooks; /* NULL: none */
+    const ls_pass_sums *sums;   /* training a network of which layers make sums; else NULL */
+    const float *buffers;       /* set by the executor: those of the network */
     bool share_rows; /* set by the executor: rows of all runs may share one matrix product, the bits being equal */
     float *scratch;  /* set by the executor: the layer's scratch_floats, 64-byte aligned, of no value between calls */
     float *skip;     /* set by the executor: forward, y of layer `skip`; backward, the store of the residual block */
@@ -83,7 +97,7 @@ static inline void ls_pass_between(const ls_pass *pass)
     if (pass->hooks != NULL) pass->hooks->between(pass->hooks->context);
 }
 
-enum { LS_LAYER_MAX_TENSORS = 2 };
+enum { LS_LAYER_MAX_TENSORS = 2, LS_LAYER_MAX_BUFFERS = 2 };
 
 /** A layer in its place in a network. */
 typedef struct ls_layer {
@@ -100,7 +114,12 @@ typedef struct ls_layer {
     bool feeds_relu; /* the next layer with a non-linearity is a rectifier: he_normal is the default */
     int n_tensors;
     ls_tensor tensor[LS_LAYER_MAX_TENSORS];
-    int64_t scratch_floats; /* that one call of forward or backward works in, whatever its rows */
+    int n_buffers;
+    ls_tensor
+        buffer[LS_LAYER_MAX_BUFFERS]; /* numbers besides the parameters, without gradient; places in the buffers */
+    int64_t first_sum, n_sums;        /* doubles that it makes per shard in training */
+    bool meets;                       /* it needs them of the whole batch, within the pass */
+    int64_t scratch_floats;           /* that one call of forward or backward works in, whatever its rows */
 } ls_layer;
 
 /** Table of a layer.  x [n_rows, n_in], y and dy [n_rows, n_out], dx [n_rows, n_in]; row-major, 64-byte aligned. */
@@ -114,14 +133,17 @@ typedef struct ls_layer_ops {
     bool passes_on;        /* y lies where x lies, or y of layer `skip`: forward moves nothing */
     bool is_norm;          /* scales values: what follows decides how the layer before is initialised */
     bool is_rectifier;
-    /** Fills out, n_tensors, scratch_floats and tensor (name is the part behind the position; first is set later) from
-     * options and in. LS_EUSAGE with a sentence; the caller adds the position. */
+    /** Fills out, n_tensors, scratch_floats, tensor, and for buffers and sums n_buffers, buffer, n_sums and meets (name
+     * is the part behind the position; first is set later) from options and in. LS_EUSAGE with a sentence; the caller
+     * adds the position. */
     ls_status (*plan)(ls_layer *layer);
     void (*forward)(const ls_layer *layer, const ls_pass *pass, const float *x, float *y);
     /** Writes dx (NULL for a first layer) and, per run, grad[leaf] from the tensors' `first` on: = when fresh, else +=.
      *  Sums over samples: nothing is divided by the batch size. */
     void (*backward)(const ls_layer *layer, const ls_pass *pass, const float *x, const float *y, const float *dy,
                      float *dx);
+    /** After a training pass over a whole batch: moves the buffers by the layer's sums.  NULL: it has none. */
+    void (*finish)(const ls_layer *layer, const double *total, int64_t batch_rows, float *buffers);
 } ls_layer_ops;
 
 #endif

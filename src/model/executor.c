@@ -114,6 +114,7 @@ const float *ls_executor_forward(ls_executor *ex, const ls_pass *pass)
     const ls_partition *partition = ls__executor_partition(ex, pass->runs, pass->n_runs);
     ls_pass p = *pass;
     p.scratch = ex->scratch;
+    p.buffers = ls_network_buffers(ex->network);
     const float *x = ex->input;
     for (int i = 0; i < ls_network_n_layers(ex->network); i++) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
@@ -137,6 +138,7 @@ void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
     const ls_partition *partition = ls__executor_partition(ex, pass->runs, pass->n_runs);
     ls_pass p = *pass;
     p.scratch = ex->scratch;
+    p.buffers = ls_network_buffers(ex->network);
     for (int i = ls_network_n_layers(ex->network) - 1; i >= 0; i--) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
         const bool in_place = layer->ops->in_place;

@@ -7,18 +7,10 @@
 
 #include "base/mem.h"
 #include "base/node.h"
-#include "model/model_list.h"
+#include "model/network_internal.h"
 #include "model/residual.h"
 
 enum { MAX_ROW_FLOATS = INT_MAX };
-
-struct ls_network {
-    ls_layer_list layers;
-    ls_tensor **tensor; /* [n_tensors], into the layers, in flat order */
-    int n_tensors;
-    ls_shape in;
-    int64_t n_params, n_floats;
-};
 
 int64_t ls_shape_size(const ls_shape *shape)
 {
@@ -51,17 +43,14 @@ static bool feeds_relu(const ls_layer_list *list, int i)
     return false;
 }
 
-static ls_status name_tensors(ls_layer *layer)
+ls_status ls__network_name(const ls_layer *layer, ls_tensor *tensor)
 {
-    for (int t = 0; t < layer->n_tensors; t++) {
-        ls_tensor *tensor = &layer->tensor[t];
-        char name[sizeof tensor->name];
-        snprintf(name, sizeof name, "%s.%.20s", layer->path, tensor->name);
-        memcpy(tensor->name, name, sizeof name);
-        tensor->n = 1;
-        for (int i = 0; i < tensor->n_dim; i++)
-            LS_REQUIRE(ls_mul_i64(tensor->n, tensor->dim[i], &tensor->n), LS_EUSAGE, "too many parameters");
-    }
+    char name[sizeof tensor->name];
+    snprintf(name, sizeof name, "%s.%.20s", layer->path, tensor->name);
+    memcpy(tensor->name, name, sizeof name);
+    tensor->n = 1;
+    for (int i = 0; i < tensor->n_dim; i++)
+        LS_REQUIRE(ls_mul_i64(tensor->n, tensor->dim[i], &tensor->n), LS_EUSAGE, "too many parameters");
     return LS_OK;
 }
 
@@ -75,8 +64,8 @@ static ls_status plan_layer(ls_network *network, int i, const ls_shape *in)
     LS_TRY(layer->ops->plan(layer));
     layer->n_out = ls_shape_size(&layer->out);
     LS_REQUIRE(layer->n_out >= 1 && layer->n_out <= MAX_ROW_FLOATS, LS_EUSAGE, "more than 2^31 outputs");
-    LS_TRY(name_tensors(layer));
     for (int t = 0; t < layer->n_tensors; t++) {
+        LS_TRY(ls__network_name(layer, &layer->tensor[t]));
         layer->tensor[t].first = network->n_floats;
         network->n_params += layer->tensor[t].n;
         LS_REQUIRE(layer->tensor[t].n < INT64_MAX / 16 - network->n_floats, LS_EUSAGE, "too many parameters");
@@ -115,6 +104,7 @@ ls_status ls_network_create(ls_node *model, const ls_shape *in, ls_network **out
     network->in = *in;
     ls_status status = ls__model_list_read(model, &network->layers);
     if (status == LS_OK) status = plan_layers(network);
+    if (status == LS_OK) status = ls__network_plan_buffers(network);
     if (status != LS_OK) ls_network_destroy(&network);
     *out = network;
     return status;
@@ -125,6 +115,8 @@ void ls_network_destroy(ls_network **network)
     if (network == NULL || *network == NULL) return;
     ls__model_list_destroy(&(*network)->layers);
     ls_free((*network)->tensor);
+    ls_free((*network)->buffer);
+    ls_free((*network)->buffers);
     ls_free(*network);
     *network = NULL;
 }

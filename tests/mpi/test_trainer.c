@@ -58,6 +58,29 @@ static const char *const blocks = "data:\n"
                                   "train: {max_iterations: 100}\n"
                                   "eval: {batch: 10}\n";
 
+/* The tail of 3 rows leaves shards, and ranks, without rows: they come to the meetings of the layers all the same. */
+static const char *const batch_norm = "data:\n"
+                                      "  train: {format: synthetic, samples: 97, features: 70, classes: 7, hidden: 8}\n"
+                                      "  test: {format: synthetic, samples: 33, features: 70, classes: 7, hidden: 8}\n"
+                                      "model: [{batchnorm: {}}, {dense: 61}, {batchnorm: {momentum: 0.3}}, relu, "
+                                      "{residual: [{dense: 61}, {batchnorm: {affine: false}}, relu]}, {dense: 7}]\n"
+                                      "batch: {global_batch_size: 47, shards: 5, micro_batch_size: 3}\n"
+                                      "optimizer: {name: momentum, lr: 0.05, momentum: 0.9}\n"
+                                      "train: {max_iterations: 100}\n"
+                                      "eval: {batch: 10}\n";
+
+static const char *const ghost_norm =
+    "data:\n"
+    "  train: {format: synthetic, samples: 107, features: 70, classes: 7, hidden: 8}\n"
+    "  test: {format: synthetic, samples: 33, features: 70, classes: 7, hidden: 8}\n"
+    "model: [{dense: 61}, {batchnorm: {statistics: shard}}, relu, {dense: 30}, "
+    "{batchnorm: {statistics: batch}}, tanh, {batchnorm: {statistics: shard}}, "
+    "{dense: 7}]\n"
+    "batch: {global_batch_size: 48, shards: 5, micro_batch_size: 10}\n"
+    "optimizer: {name: adam, lr: 0.01}\n"
+    "train: {max_iterations: 100}\n"
+    "eval: {batch: 10}\n";
+
 /* What a run computes, iteration by iteration. */
 typedef struct trace {
     int n;
@@ -167,14 +190,21 @@ static void residual_blocks_and_norms(void **state)
     check_bits(blocks, 8);
 }
 
+static void batch_norm_of_both_kinds(void **state)
+{
+    (void)state;
+    check_bits(batch_norm, 7);
+    check_bits(ghost_norm, 7);
+}
+
 static void iterations_allocate_nothing(void **state)
 {
     (void)state;
-    static const char *const texts[] = {ragged, adam, blocks};
-    for (int i = 0; i < 9; i++) {
-        ls_job *job = ls_test_split(0, i / 3);
+    static const char *const texts[] = {ragged, adam, blocks, batch_norm, ghost_norm};
+    for (int i = 0; i < 15; i++) {
+        ls_job *job = ls_test_split(0, i / 5);
         ls_test_run run;
-        LS_CHECK(ls_test_open(job, texts[i % 3], NULL, NULL, &run) == LS_OK);
+        LS_CHECK(ls_test_open(job, texts[i % 5], NULL, NULL, &run) == LS_OK);
         ls_status status = ls_trainer_step(run.trainer);
         const uint64_t before = ls_mem_allocations();
         for (int j = 0; status == LS_OK && j < 50; j++) status = ls_trainer_step(run.trainer);
@@ -235,12 +265,12 @@ static void several_buckets_give_the_same_bits(void **state)
 static void shortcuts_give_the_same_bits(void **state)
 {
     (void)state;
-    static const char *const texts[] = {ragged, automatic, adam, wide, blocks};
-    for (int i = 0; i < 10; i++) {
-        ls_job *job = ls_test_split(0, i / 5);
+    static const char *const texts[] = {ragged, automatic, adam, wide, blocks, batch_norm, ghost_norm};
+    for (int i = 0; i < 14; i++) {
+        ls_job *job = ls_test_split(0, i / 7);
         trace with, without;
-        LS_CHECK(record(job, texts[i % 5], NULL, 8, &with) == LS_OK);
-        LS_CHECK(record(job, texts[i % 5], "runtime: {shortcuts: false}", 8, &without) == LS_OK);
+        LS_CHECK(record(job, texts[i % 7], NULL, 8, &with) == LS_OK);
+        LS_CHECK(record(job, texts[i % 7], "runtime: {shortcuts: false}", 8, &without) == LS_OK);
         LS_CHECK(is_same(&with, &without) && moves(&with));
         ls_job_destroy(&job);
     }
@@ -250,8 +280,8 @@ static void shortcuts_give_the_same_bits(void **state)
 static void the_literal_allreduce_is_close(void **state)
 {
     (void)state;
-    static const char *const texts[] = {ragged, one_shard};
-    for (int i = 0; i < 2; i++) {
+    static const char *const texts[] = {ragged, one_shard, batch_norm, ghost_norm};
+    for (int i = 0; i < 4; i++) {
         ls_job *job = ls_test_split(0, 0);
         trace tree, literal;
         LS_CHECK(record(job, texts[i], NULL, 8, &tree) == LS_OK);
@@ -270,6 +300,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_single_shard),
     cmocka_unit_test(adam_with_decay_and_schedule),
     cmocka_unit_test(residual_blocks_and_norms),
+    cmocka_unit_test(batch_norm_of_both_kinds),
     cmocka_unit_test(iterations_allocate_nothing),
     cmocka_unit_test(groups_of_micro_batches_give_the_same_bits),
     cmocka_unit_test(several_buckets_give_the_same_bits),

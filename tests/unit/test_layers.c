@@ -143,10 +143,10 @@ static double tolerance(const bench *b, double scale)
     return float_tolerance(b->l->n_tensors > 0 ? largest(b->l->n_in, b->l->n_out, ROWS) : 1, scale);
 }
 
-/* What is more than a function of its rows: test_residual.c. */
+/* What is more than a function of each of its rows: test_residual.c, test_batchnorm.c. */
 static bool has_own_test(const ls_layer_ops *ops)
 {
-    return ops == &ls__layer_residual;
+    return ops == &ls__layer_residual || ops == &ls__layer_batchnorm;
 }
 
 static void test_every_layer_has_twin_and_case(void **state)
