@@ -23,9 +23,11 @@ static ls_status check_shards(const ls_plan *plan, int64_t batch_rows)
                ", or take more shards or 'statistics: batch'",
                largest, plan->micro_batch_size, largest);
     LS_REQUIRE(largest != 1 && smallest != 1, LS_EUSAGE,
-               "'statistics: shard' needs two rows in a shard, but a batch of %" PRId64 " samples in %" PRId64
-               " shards leaves one in some; %s set batch.drop_last: true, or change batch.shards",
-               batch_rows, s, batch_rows < plan->global_batch_size ? "it is the last of an epoch:" : "");
+               "'statistics: shard' needs two rows in a shard, but %s of %" PRId64 " samples in %" PRId64
+               " shards leaves one in some; %s",
+               batch_rows < plan->global_batch_size ? "the last batch of an epoch," : "a batch", batch_rows, s,
+               batch_rows < plan->global_batch_size ? "set batch.drop_last: true, or change batch.shards"
+                                                    : "lower batch.shards");
     return LS_OK;
 }
 
