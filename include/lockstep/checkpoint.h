@@ -49,14 +49,14 @@ ls_status ls_checkpoint_find(const char *run_directory, const char *which, ls_ch
 ls_status ls_checkpoint_tensor(const ls_checkpoint *checkpoint, const char *name, const ls_tensor *tensor,
                                const struct ls_stored_tensor **out);
 
-/** Copies the parameters into a flat vector [n_floats] of a network.  LS_ECHECKPOINT names a tensor that is missing or
- *  has another shape. */
+/** Copies the parameters into a flat vector [n_floats] of a network, and the buffers into the network.  LS_ECHECKPOINT
+ *  names a tensor that is missing or has another shape. */
 ls_status ls_checkpoint_load_params(const ls_checkpoint *checkpoint, const struct ls_network *network, float *params);
 
-/** The same of their moving average.  LS_EUSAGE when there is none. */
+/** The same with their moving average for the parameters.  LS_EUSAGE when there is none. */
 ls_status ls_checkpoint_load_ema(const ls_checkpoint *checkpoint, const struct ls_network *network, float *params);
 
-/** XXH3 of all parameters' bytes in order, without optimizer slots and moving average. */
+/** XXH3 of all parameters' and then all buffers' bytes in order, without optimizer slots and moving average. */
 uint64_t ls_checkpoint_params_hash(const ls_checkpoint *checkpoint);
 
 /** True for the name of an optimizer slot, or of a moving average, rather than of a parameter. */

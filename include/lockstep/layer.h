@@ -9,6 +9,10 @@
 #include "lockstep/status.h"
 
 struct ls_option;
+struct ls_node;
+
+/** Bytes of a layer's path, and of residual blocks around one layer at most. */
+enum { LS_PATH = 72, LS_MAX_NESTED = 4 };
 
 /** Shape of one sample: [features], or [channels, height, width]. */
 typedef struct ls_shape {
@@ -21,9 +25,9 @@ int64_t ls_shape_size(const ls_shape *shape);
 /** "[1, 28, 28]" into out, which is returned. */
 const char *ls_shape_text(const ls_shape *shape, char out[96]);
 
-typedef enum ls_init_kind { LS_INIT_ZEROS, LS_INIT_NORMAL, LS_INIT_UNIFORM } ls_init_kind;
+typedef enum ls_init_kind { LS_INIT_ZEROS, LS_INIT_NORMAL, LS_INIT_UNIFORM, LS_INIT_CONSTANT } ls_init_kind;
 
-/** Start values of a tensor: normals of this standard deviation, or uniforms in [-scale, scale). */
+/** Start values of a tensor: normals of this standard deviation, uniforms in [-scale, scale), or scale itself. */
 typedef struct ls_init {
     ls_init_kind kind;
     double scale;
@@ -31,12 +35,12 @@ typedef struct ls_init {
 
 /** One parameter tensor: n floats from `first` of the flat parameter vector, a 64-byte boundary. */
 typedef struct ls_tensor {
-    char name[64]; /* "<position>.weight", as PyTorch's nn.Sequential names it */
+    char name[96]; /* "<position>.weight", "<position>.body.<i>.weight": as PyTorch's nn.Sequential names it */
     int n_dim;
     int64_t dim[4];
     int64_t first, n;
     bool is_bias;
-    bool is_norm;
+    bool is_norm; /* of a normalising layer */
     ls_init init;
 } ls_tensor;
 
@@ -53,9 +57,23 @@ typedef struct ls_run {
 typedef struct ls_pass_hooks {
     void *context;
     void (*before_forward)(void *context, int position); /* the layer's parameters are about to be read */
-    void (*after_backward)(void *context, int position); /* its gradients are complete; NULL: others will follow */
-    void (*between)(void *context);                      /* now and then, between products */
+    void (*after_backward)(
+        void *context,
+        int position); /* its gradients are complete, its parameters no longer read; NULL: others will follow */
+    void (*between)(void *context); /* now and then, between products */
 } ls_pass_hooks;
+
+/** Sums over rows that layers make in a training pass, in their places first_sum ... of vectors of ls_network_n_sums.
+ */
+typedef struct ls_pass_sums {
+    double *const *leaf; /* [leaf] of a shard's rows; zero before the pass */
+    double *total;       /* of all shards of the batch */
+    int64_t batch_rows;  /* rows of the batch, all ranks together */
+    /** A reduction point (DESIGN 4): total[n] = the sum of elements [first, first + n) of all shards' vectors in tree
+     * order.  All ranks come here in the same order, also with a pass over no rows. */
+    void (*meet)(void *context, int64_t first, int64_t n, double *total);
+    void *context;
+} ls_pass_sums;
 
 /** What one forward and backward pass works on.  Bits of a row depend on its run's shape, never on other runs. */
 typedef struct ls_pass {
@@ -68,8 +86,11 @@ typedef struct ls_pass {
     uint64_t seed;       /* of dropout */
     int64_t iteration;
     const ls_pass_hooks *hooks; /* NULL: none */
+    const ls_pass_sums *sums;   /* training a network of which layers make sums; else NULL */
+    const float *buffers;       /* set by the executor: those of the network */
     bool share_rows; /* set by the executor: rows of all runs may share one matrix product, the bits being equal */
     float *scratch;  /* set by the executor: the layer's scratch_floats, 64-byte aligned, of no value between calls */
+    float *skip;     /* set by the executor: forward, y of layer `skip`; backward, the store of the residual block */
 } ls_pass;
 
 /** To be called by layers after each large product. */
@@ -78,27 +99,29 @@ static inline void ls_pass_between(const ls_pass *pass)
     if (pass->hooks != NULL) pass->hooks->between(pass->hooks->context);
 }
 
-/** May be called by a layer whose gradients are complete while its dx is still to come; the executor calls it behind.
- */
-static inline void ls_pass_gradients_done(const ls_pass *pass, int position)
-{
-    if (pass->hooks != NULL && pass->hooks->after_backward != NULL)
-        pass->hooks->after_backward(pass->hooks->context, position);
-}
-
-enum { LS_LAYER_MAX_TENSORS = 2 };
+enum { LS_LAYER_MAX_TENSORS = 2, LS_LAYER_MAX_BUFFERS = 2 };
 
 /** A layer in its place in a network. */
 typedef struct ls_layer {
     const struct ls_layer_ops *ops;
-    void *options;    /* of ops->options_size bytes; owned */
-    int position;     /* in the model list, from 0 */
-    ls_shape in, out; /* of one sample */
+    void *options;         /* of ops->options_size bytes; owned */
+    int position;          /* in the network's flat list, from 0 */
+    char path[LS_PATH];    /* in the model list: "3", or in a residual block "3.body.0" */
+    struct ls_node *entry; /* of the model list; borrowed */
+    int skip;              /* layer before this one whose y it reads besides x; -1: none */
+    int depth;             /* residual blocks around it */
+    ls_shape in, out;      /* of one sample */
+    ls_shape beside;       /* y of layer `skip` */
     int64_t n_in, n_out;
     bool feeds_relu; /* the next layer with a non-linearity is a rectifier: he_normal is the default */
     int n_tensors;
     ls_tensor tensor[LS_LAYER_MAX_TENSORS];
-    int64_t scratch_floats; /* that one call of forward or backward works in, whatever its rows */
+    int n_buffers;
+    ls_tensor
+        buffer[LS_LAYER_MAX_BUFFERS]; /* numbers besides the parameters, without gradient; places in the buffers */
+    int64_t first_sum, n_sums;        /* doubles that it makes per shard in training */
+    bool meets;                       /* it needs them of the whole batch, within the pass */
+    int64_t scratch_floats;           /* that one call of forward or backward works in, whatever its rows */
 } ls_layer;
 
 /** Table of a layer.  x [n_rows, n_in], y and dy [n_rows, n_out], dx [n_rows, n_in]; row-major, 64-byte aligned. */
@@ -108,16 +131,21 @@ typedef struct ls_layer_ops {
     size_t options_size;
     const char *shorthand; /* option that `- name: value` sets; NULL: none */
     bool in_place;         /* y may be x, and dx may be dy; such a backward is given x == NULL */
-    bool needs_y;          /* backward reads y: nobody may overwrite it in place */
+    bool needs_y;          /* backward, or a later layer, reads y: nobody may overwrite it in place */
+    bool passes_on;        /* y lies where x lies, or y of layer `skip`: forward moves nothing */
+    bool is_norm;          /* scales values: what follows decides how the layer before is initialised */
     bool is_rectifier;
-    /** Fills out, n_tensors, scratch_floats and tensor (name is the part behind the position; first is set later) from
-     * options and in. LS_EUSAGE with a sentence; the caller adds the position. */
+    /** Fills out, n_tensors, scratch_floats, tensor, and for buffers and sums n_buffers, buffer, n_sums and meets (name
+     * is the part behind the position; first is set later) from options and in. LS_EUSAGE with a sentence; the caller
+     * adds the position. */
     ls_status (*plan)(ls_layer *layer);
     void (*forward)(const ls_layer *layer, const ls_pass *pass, const float *x, float *y);
     /** Writes dx (NULL for a first layer) and, per run, grad[leaf] from the tensors' `first` on: = when fresh, else +=.
      *  Sums over samples: nothing is divided by the batch size. */
     void (*backward)(const ls_layer *layer, const ls_pass *pass, const float *x, const float *y, const float *dy,
                      float *dx);
+    /** After a training pass over a whole batch: moves the buffers by the layer's sums.  NULL: it has none. */
+    void (*finish)(const ls_layer *layer, const double *total, int64_t batch_rows, float *buffers);
 } ls_layer_ops;
 
 #endif

@@ -11,9 +11,9 @@ struct ls_text;
 
 typedef struct ls_network ls_network;
 
-/** Builds the layers of a model list for samples of shape `in`.  Completes the list with every default, so that
- *  `- dense: 10` becomes `- dense: {units: 10, ...}`; it must outlive the network.  LS_EUSAGE names place, position and
- * shapes. */
+/** Builds the layers of a model list for samples of shape `in`; layers of residual blocks stand in the same flat list,
+ * as model/residual.h says.  Completes the model list with every default, so that `- dense: 10` becomes
+ *  `- dense: {units: 10, ...}`; it must outlive the network.  LS_EUSAGE names place, position and shapes. */
 ls_status ls_network_create(struct ls_node *model, const ls_shape *in, ls_network **out);
 void ls_network_destroy(ls_network **network);
 
@@ -34,6 +34,27 @@ int64_t ls_network_row_floats(const ls_network *network);
 
 /** The most floats of scratch that a layer works in. */
 int64_t ls_network_scratch_floats(const ls_network *network);
+
+/** Buffers: numbers that belong to the network and not to the optimizer, such as running statistics; one vector, owned
+ * by the network, with their start values.  Passes that do not train read them, whoever restores a network writes them.
+ */
+int ls_network_n_buffers(const ls_network *network);
+const ls_tensor *ls_network_buffer(const ls_network *network, int i);
+float *ls_network_buffers(const ls_network *network);
+int64_t ls_network_n_buffer_floats(const ls_network *network);
+
+/** What is stored of a network, in order: its parameters, then its buffers; and where the i-th tensor's numbers lie,
+ * with the parameters at `params` (numbers may be NULL). */
+int ls_network_n_stored(const ls_network *network);
+const ls_tensor *ls_network_stored(const ls_network *network, int i, float *params, float **numbers);
+
+/** Doubles that all layers sum per shard in a training pass (ls_pass_sums); the first of them are of layers that do not
+ *  need them of the whole batch within the pass. */
+int64_t ls_network_n_sums(const ls_network *network);
+int64_t ls_network_n_shard_sums(const ls_network *network);
+
+/** Moves the buffers by the sums [ls_network_n_sums] over a batch. */
+void ls_network_finish(const ls_network *network, const double *total, int64_t batch_rows);
 
 /** Start values of elements [first, first + n) of the flat vector into out [n]; padding is 0.  A pure function of
  *  (seed, tensor, element). Sources: He et al. 2015 (he_normal), Glorot and Bengio 2010 (glorot_uniform). */

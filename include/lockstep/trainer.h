@@ -88,7 +88,7 @@ const ls_plan *ls_trainer_plan(const ls_trainer *trainer);
 int64_t ls_trainer_n_params(const ls_trainer *trainer);
 /** Seconds by phase so far. */
 ls_phase_times ls_trainer_times(const ls_trainer *trainer);
-/** Hash of the parameters of this node, as ls_checkpoint_params_hash gives it. */
+/** Hash of the parameters of this node and of the buffers, as ls_checkpoint_params_hash gives it. */
 uint64_t ls_trainer_params_hash(const ls_trainer *trainer);
 /** Mean loss of the last iteration's batch. */
 double ls_trainer_loss(const ls_trainer *trainer);

@@ -13,6 +13,7 @@
 #include "lockstep/loss.h"
 #include "lockstep/sampler.h"
 #include "train/data.h"
+#include "train/statistics.h"
 
 enum { MAX_LISTED = 100000 }; /* checkpoints in JSON; the last always stands */
 
@@ -53,6 +54,7 @@ static ls_status build(const ls_args *args, view *v)
     ls_shape in = {.n_dim = v->info.n_dim};
     for (int i = 0; i < v->info.n_dim; i++) in.dim[i] = v->info.dim[i];
     LS_TRY(ls_network_create(v->config->model, &in, &v->network));
+    LS_TRY(ls_statistics_check(&v->plan, v->network));
     LS_TRY(ls_optimizer_create(v->config->optimizer, &v->optimizer));
     return ls_schedule_create(v->config->schedule, v->optimizer->common.lr, v->plan.iterations_per_epoch,
                               v->plan.total_iterations, &v->schedule);

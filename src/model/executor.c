@@ -1,7 +1,7 @@
 /* The executor: layer by layer over all rows, activations kept for backward.
  *
- * Buffers: one for the input, one for the output of every layer that cannot work in place, and two that gradients of
- * activations alternate between. */
+ * Buffers: one for the input, one for the output of every layer that cannot work in place, two that gradients of
+ * activations alternate between, and a store for each level of nested residual blocks. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -11,6 +11,7 @@
 static bool shares_buffer(const ls_network *network, int i)
 {
     const ls_layer *layer = ls_network_layer(network, i);
+    if (layer->ops->passes_on) return true;
     if (!layer->ops->in_place) return false;
     return i == 0 || !ls_network_layer(network, i - 1)->ops->needs_y;
 }
@@ -26,9 +27,20 @@ static int64_t widest(const ls_network *network)
     return width;
 }
 
+/* A residual block's last layer reads what another has left. */
+static int n_stores(const ls_network *network)
+{
+    int n = 0;
+    for (int i = 0; i < ls_network_n_layers(network); i++) {
+        const ls_layer *layer = ls_network_layer(network, i);
+        if (layer->skip >= 0 && layer->depth >= n) n = layer->depth + 1;
+    }
+    return n;
+}
+
 int64_t ls_network_row_floats(const ls_network *network)
 {
-    int64_t n = ls_network_layer(network, 0)->n_in + 2 * widest(network);
+    int64_t n = ls_network_layer(network, 0)->n_in + (2 + n_stores(network)) * widest(network);
     for (int i = 0; i < ls_network_n_layers(network); i++)
         if (!shares_buffer(network, i)) n += ls_network_layer(network, i)->n_out;
     return n;
@@ -48,11 +60,14 @@ static void lay_out(ls_executor *ex, int64_t max_rows)
     ex->input = cut(&at, max_rows, ls_network_layer(ex->network, 0)->n_in);
     float *previous = ex->input;
     for (int i = 0; i < ls_network_n_layers(ex->network); i++) {
-        if (!shares_buffer(ex->network, i)) previous = cut(&at, max_rows, ls_network_layer(ex->network, i)->n_out);
+        const ls_layer *layer = ls_network_layer(ex->network, i);
+        if (!shares_buffer(ex->network, i)) previous = cut(&at, max_rows, layer->n_out);
+        if (layer->ops->passes_on && layer->skip >= 0) previous = ex->out[layer->skip];
         ex->out[i] = previous;
     }
     ex->gradient[0] = cut(&at, max_rows, widest(ex->network));
     ex->gradient[1] = cut(&at, max_rows, widest(ex->network));
+    for (int s = 0; s < n_stores(ex->network); s++) ex->store[s] = cut(&at, max_rows, widest(ex->network));
     ex->scratch = at;
 }
 
@@ -62,7 +77,8 @@ ls_status ls_executor_create(const ls_network *network, int64_t max_rows, ls_exe
     ls_executor *ex = ls_calloc(1, sizeof *ex);
     LS_REQUIRE(ex != NULL, LS_ENOMEM, "out of memory for an executor");
     const int n = ls_network_n_layers(network);
-    const int64_t more = ls_pad_floats(ls_network_scratch_floats(network)) + (n + 3) * LS_ALIGNMENT_FLOATS;
+    const int64_t more =
+        ls_pad_floats(ls_network_scratch_floats(network)) + (n + 3 + LS_MAX_NESTED) * LS_ALIGNMENT_FLOATS;
     int64_t floats = 0;
     const bool fits = ls_mul_i64(max_rows, ls_network_row_floats(network), &floats) && floats < INT64_MAX / 8 - more;
     ex->network = network;
@@ -98,10 +114,12 @@ const float *ls_executor_forward(ls_executor *ex, const ls_pass *pass)
     const ls_partition *partition = ls__executor_partition(ex, pass->runs, pass->n_runs);
     ls_pass p = *pass;
     p.scratch = ex->scratch;
+    p.buffers = ls_network_buffers(ex->network);
     const float *x = ex->input;
     for (int i = 0; i < ls_network_n_layers(ex->network); i++) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
         p.share_rows = partition != NULL && partition->forward[i];
+        p.skip = layer->skip >= 0 ? ex->out[layer->skip] : NULL;
         if (pass->hooks != NULL) pass->hooks->before_forward(pass->hooks->context, i);
         layer->ops->forward(layer, &p, x, ex->out[i]);
         x = ex->out[i];
@@ -120,6 +138,7 @@ void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
     const ls_partition *partition = ls__executor_partition(ex, pass->runs, pass->n_runs);
     ls_pass p = *pass;
     p.scratch = ex->scratch;
+    p.buffers = ls_network_buffers(ex->network);
     for (int i = ls_network_n_layers(ex->network) - 1; i >= 0; i--) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
         const bool in_place = layer->ops->in_place;
@@ -127,7 +146,9 @@ void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
         const float *dy = ex->gradient[ex->side];
         if (!in_place) ex->side ^= 1;
         p.share_rows = partition != NULL && partition->backward[i];
+        p.skip = layer->depth < LS_MAX_NESTED ? ex->store[layer->depth] : NULL;
         layer->ops->backward(layer, &p, x, ex->out[i], dy, i > 0 ? ex->gradient[ex->side] : NULL);
-        ls_pass_gradients_done(pass, i);
+        if (pass->hooks != NULL && pass->hooks->after_backward != NULL)
+            pass->hooks->after_backward(pass->hooks->context, i);
     }
 }

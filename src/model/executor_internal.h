@@ -15,10 +15,11 @@ typedef struct ls_partition {
 struct ls_executor {
     const ls_network *network;
     float *memory;
-    float *input;       /* [max_rows, n_in] */
-    float **out;        /* [layer]: its y; an in-place layer shares its input's buffer */
-    float *gradient[2]; /* [max_rows, widest activation] */
-    float *scratch;     /* [ls_network_scratch_floats] */
+    float *input;                /* [max_rows, n_in] */
+    float **out;                 /* [layer]: its y; an in-place layer shares its input's buffer */
+    float *gradient[2];          /* [max_rows, widest activation] */
+    float *store[LS_MAX_NESTED]; /* [max_rows, widest activation] of a residual block, by the blocks around it */
+    float *scratch;              /* [ls_network_scratch_floats] */
     ls_partition partition[LS_MAX_PARTITIONS];
     int n_partitions;
     int side; /* the gradient buffer that holds dy of the layer at hand */

@@ -32,6 +32,8 @@ static float element(const ls_init *init, uint64_t key, uint64_t tensor, uint64_
         return (float)(init->scale * ls_rng_normal(key, tensor, i));
     case LS_INIT_UNIFORM:
         return (float)(init->scale * (2.0 * ls_rng_uniform(key, tensor, i) - 1.0));
+    case LS_INIT_CONSTANT:
+        return (float)init->scale;
     case LS_INIT_ZEROS:
         break;
     }

@@ -84,7 +84,6 @@ static void dense_backward(const ls_layer *l, const ls_pass *pass, const float *
     (void)y;
     const ls_matrix w = {pass->params + l->tensor[0].first, l->n_in, false};
     if (pass->grad != NULL) add_gradients(l, pass, x, dy);
-    ls_pass_gradients_done(pass, l->position);
     if (dx != NULL) rows_product(pass, l->n_in, l->n_out, dy, w, dx);
 }
 

@@ -139,8 +139,13 @@ static bool backward_alike(const ls_layer *layer, ls_pass pass, trial_memory *s)
     return memcmp(s->separate, s->shared, (size_t)(pass.n_rows * layer->n_in) * sizeof(float)) == 0;
 }
 
+/* A layer that sums over rows has no products, and what it does depends on the rows of other ranks. */
 static void try_layer(const ls_layer *layer, const ls_pass *pass, trial_memory *s, bool *forward, bool *backward)
 {
+    if (layer->n_sums > 0) {
+        *forward = *backward = true;
+        return;
+    }
     const int n = count_trials(layer, pass->n_rows);
     *forward = *backward = true;
     for (int i = 0; i < n && (*forward || *backward); i++) {
@@ -225,7 +230,7 @@ ls_status ls_network_try_adding(const ls_network *network, int64_t n_rows, bool 
     for (int i = 0; i < ls_network_n_layers(network) && status == LS_OK && *equal; i++) {
         const ls_layer *layer = ls_network_layer(network, i);
         const int n = count_trials(layer, n_rows);
-        for (int j = 0; j < n && *equal && layer->n_tensors > 0; j++) {
+        for (int j = 0; j < n && *equal && layer->n_tensors > 0 && layer->n_sums == 0; j++) {
             refill(&s, layer, n_rows, j);
             *equal = adds_alike(layer, pass, &s, s.params, more, more + ls_pad_floats(n_floats), n_floats);
         }

@@ -187,15 +187,17 @@ ls_status ls_checkpoint_tensor(const ls_checkpoint *c, const char *name, const l
     return LS_OK;
 }
 
+/* Parameters under their names behind the prefix; buffers have no prefix, as they have no moving average. */
 static ls_status load_tensors(const ls_checkpoint *c, const char *prefix, const ls_network *network, float *params)
 {
-    for (int i = 0; i < ls_network_n_tensors(network); i++) {
-        const ls_tensor *tensor = ls_network_tensor(network, i);
+    for (int i = 0; i < ls_network_n_stored(network); i++) {
+        float *numbers;
+        const ls_tensor *tensor = ls_network_stored(network, i, params, &numbers);
         const ls_stored_tensor *stored;
         char name[128];
-        snprintf(name, sizeof name, "%s%s", prefix, tensor->name);
+        snprintf(name, sizeof name, "%s%s", i < ls_network_n_tensors(network) ? prefix : "", tensor->name);
         LS_TRY(ls_checkpoint_tensor(c, name, tensor, &stored));
-        memcpy(params + tensor->first, stored->data, (size_t)tensor->n * sizeof(float));
+        memcpy(numbers, stored->data, (size_t)tensor->n * sizeof(float));
     }
     return LS_OK;
 }

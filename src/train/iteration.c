@@ -47,7 +47,7 @@ static void score(ls_trainer *t, const ls_pass *pass, const float *out)
     }
 }
 
-/* Forward, loss and backward of runs that together fit the executor. */
+/* Forward, loss and backward of runs that together fit the executor; of no rows, to be where the other ranks meet. */
 static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *runs, int n_runs, bool last)
 {
     ls_pass_hooks hooks = t->hooks;
@@ -55,12 +55,13 @@ static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *ru
     const ls_pass pass = {.training = true,
                           .runs = runs,
                           .n_runs = n_runs,
-                          .n_rows = runs[n_runs - 1].first + runs[n_runs - 1].n,
+                          .n_rows = n_runs > 0 ? runs[n_runs - 1].first + runs[n_runs - 1].n : 0,
                           .params = ls_exchange_params(t->exchange),
                           .grad = t->gradients,
                           .seed = (uint64_t)t->seed_dropout,
                           .iteration = t->state.iteration,
-                          .hooks = hooks.context != NULL ? &hooks : NULL};
+                          .hooks = hooks.context != NULL ? &hooks : NULL,
+                          .sums = &t->statistics.pass};
     double mark = ls_clock_s();
     gather_rows(t, batch, runs[0].batch_row, pass.n_rows);
     lap(&mark, &t->times.data);
@@ -97,6 +98,7 @@ static void add_empty_leaf(ls_trainer *t, int shard)
 static void compute_gradients(ls_trainer *t, const ls_batch *batch)
 {
     clear_shards(t, batch);
+    ls__statistics_begin(t, batch->rows);
     const int n_runs = ls__batch_runs(t, batch->rows);
     const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
     bool pads = false; /* gradients are complete only after the leaves without rows were added */
@@ -106,6 +108,7 @@ static void compute_gradients(ls_trainer *t, const ls_batch *batch)
         j = ls__next_group(t, i, n_runs);
         compute_group(t, batch, t->runs + i, j - i, j == n_runs && !pads);
     }
+    if (n_runs == 0 && ls_network_n_sums(t->network) > 0) compute_group(t, batch, t->runs, 0, !pads);
     for (int s = first; s < first + n; s++)
         if (is_empty(t, batch, s) && ls_exchange_is_right(t->exchange, s)) add_empty_leaf(t, s);
 }
@@ -155,6 +158,7 @@ ls_status ls__iterate(ls_trainer *t)
     t->lr = ls_schedule_lr(t->schedule, t->state.iteration);
     t->divisor = (float)batch.rows;
     compute_gradients(t, &batch);
+    ls__statistics_end(t, batch.rows);
     ls_exchange_set_word(t->exchange, word_of(t));
     ls__exchange_and_update(t);
     t->state.iteration = completed;

@@ -127,6 +127,8 @@ static ls_status load_params(const ls_job *job, const ls_model_source *source, c
         status = ls_checkpoint_load_params(c, m->network, params);
     LS_TRY(ls_job_agree(job, status));
     ls_exchange_publish_root(m->exchange);
+    ls_job_broadcast(job, 0, ls_network_buffers(m->network),
+                     (size_t)ls_network_n_buffer_floats(m->network) * sizeof(float));
     return LS_OK;
 }
 

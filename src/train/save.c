@@ -95,8 +95,10 @@ static ls_status build_header(const ls_trainer *t, ls_safetensors_header *h)
     const int n = ls_network_n_tensors(t->network);
     ls_safetensors_begin(h);
     put_state(t, h);
-    for (int i = 0; i < n; i++)
-        ls_safetensors_put_tensor(h, tensor_at(t, i)->name, tensor_at(t, i)->n_dim, tensor_at(t, i)->dim);
+    for (int i = 0; i < ls_network_n_stored(t->network); i++) {
+        const ls_tensor *tensor = ls_network_stored(t->network, i, NULL, NULL);
+        ls_safetensors_put_tensor(h, tensor->name, tensor->n_dim, tensor->dim);
+    }
     for (int s = 0; s < n_kept(t); s++)
         for (int i = 0; i < n; i++) {
             char name[128];
@@ -127,20 +129,22 @@ static ls_status put_piece(void *context, int64_t first, int64_t n, float *data)
 
 static ls_status begin_file(ls_trainer *t, const char *path, saving *s)
 {
-    for (int i = 0; i < ls_network_n_tensors(t->network); i++)
-        LS_REQUIRE(
-            isfinite(ls_vec_sum_squares(tensor_at(t, i)->n, ls_exchange_params(t->exchange) + tensor_at(t, i)->first)),
-            LS_EDIVERGED,
-            "diverged: the parameters %s are not finite after iteration %" PRId64
-            "; lower optimizer.lr or give the schedule a warmup",
-            tensor_at(t, i)->name, t->state.iteration);
+    float *params = ls_exchange_params(t->exchange), *numbers;
+    for (int i = 0; i < ls_network_n_stored(t->network); i++) {
+        const ls_tensor *tensor = ls_network_stored(t->network, i, params, &numbers);
+        LS_REQUIRE(isfinite(ls_vec_sum_squares(tensor->n, numbers)), LS_EDIVERGED,
+                   "diverged: the parameters %s are not finite after iteration %" PRId64
+                   "; lower optimizer.lr or give the schedule a warmup",
+                   tensor->name, t->state.iteration);
+    }
     LS_TRY(ls_hash_create(&s->hash));
     LS_TRY(build_header(t, &s->header));
     LS_TRY(ls_file_writer_create(path, &s->file));
     LS_TRY(put_bytes(s, s->header.text.data, s->header.text.n));
-    for (int i = 0; i < ls_network_n_tensors(t->network); i++)
-        LS_TRY(put_bytes(s, ls_exchange_params(t->exchange) + tensor_at(t, i)->first,
-                         (size_t)tensor_at(t, i)->n * sizeof(float)));
+    for (int i = 0; i < ls_network_n_stored(t->network); i++) {
+        const int64_t n = ls_network_stored(t->network, i, params, &numbers)->n;
+        LS_TRY(put_bytes(s, numbers, (size_t)n * sizeof *numbers));
+    }
     return LS_OK;
 }
 
@@ -358,6 +362,8 @@ ls_status ls__restore(ls_trainer *t)
     if (status == LS_OK && found) {
         ls_job_broadcast(t->job, 0, &t->state, sizeof t->state);
         ls_exchange_publish_root(t->exchange);
+        ls_job_broadcast(t->job, 0, ls_network_buffers(t->network),
+                         (size_t)ls_network_n_buffer_floats(t->network) * sizeof(float));
         deal_slots(t, c);
         t->came_from_elsewhere = strcmp(t->options.resume, "auto") != 0;
         t->saved_at = t->came_from_elsewhere ? -1 : t->state.iteration;

@@ -38,6 +38,7 @@ static ls_status create_model(ls_trainer *t)
     LS_TRY(ls_plan_create(t->config, t->data->set[LS_TRAIN].info.n_samples, &t->plan));
     LS_TRY(ls_network_create(t->config->model, &in, &t->network));
     LS_REQUIRE(ls_network_n_params(t->network) > 0, LS_EUSAGE, "'model' has no parameters to train; add a dense layer");
+    LS_TRY(ls_statistics_check(&t->plan, t->network));
     LS_TRY(ls_loss_create(t->config->loss, &t->loss));
     LS_TRY(ls_optimizer_create(t->config->optimizer, &t->optimizer));
     LS_TRY(ls_schedule_create(t->config->schedule, t->optimizer->common.lr, t->plan.iterations_per_epoch,
@@ -90,6 +91,7 @@ static ls_status create_buffers(ls_trainer *t)
 {
     int64_t chunk, rows;
     size_groups(t, &chunk, &rows);
+    LS_TRY(ls__statistics_check_memory(t));
     LS_TRY(ls_executor_create(t->network, rows, &t->executor));
     LS_TRY(ls_scorer_create(t->job, t->network, t->executor, t->loss, t->data->normalizer, chunk, &t->scorer));
     const int n_shards = ls_exchange_n_shards(t->exchange);
@@ -160,6 +162,7 @@ static ls_status create(ls_trainer *t)
     t->evaluated_at = t->saved_at = -1;
     LS_TRY(ls_job_agree(t->job, create_model(t)));
     LS_TRY(create_exchange(t));
+    LS_TRY(ls__statistics_create(t));
     LS_TRY(ls_job_agree(t->job, create_buffers(t)));
     set_seeds(t);
     LS_TRY(ls__restore(t));
@@ -200,6 +203,7 @@ void ls_trainer_destroy(ls_trainer **trainer)
     ls_free(t->ids);
     ls_free(t->labels);
     ls_free(t->targets);
+    ls__statistics_destroy(t);
     ls_scorer_destroy(&t->scorer);
     ls_executor_destroy(&t->executor);
     ls_exchange_destroy(&t->exchange);
@@ -268,9 +272,10 @@ uint64_t ls_trainer_params_hash(const ls_trainer *t)
     ls_hash *hash;
     ls_exchange_settle(t->exchange);
     if (ls_hash_create(&hash) != LS_OK) return 0;
-    for (int i = 0; i < ls_network_n_tensors(t->network); i++) {
-        const ls_tensor *tensor = ls_network_tensor(t->network, i);
-        ls_hash_add(hash, ls_exchange_params(t->exchange) + tensor->first, (size_t)tensor->n * sizeof(float));
+    for (int i = 0; i < ls_network_n_stored(t->network); i++) {
+        float *numbers;
+        const ls_tensor *tensor = ls_network_stored(t->network, i, ls_exchange_params(t->exchange), &numbers);
+        ls_hash_add(hash, numbers, (size_t)tensor->n * sizeof *numbers);
     }
     const uint64_t value = ls_hash_value(hash);
     ls_hash_destroy(&hash);

@@ -12,6 +12,7 @@
 #include "lockstep/trainer.h"
 #include "train/data.h"
 #include "train/scorer.h"
+#include "train/statistics.h"
 #include "train/watch.h"
 
 typedef struct ls_progress {
@@ -49,6 +50,7 @@ struct ls_trainer {
     double clip;                          /* factor of this iteration's gradient */
     int *tensor_of;                       /* [layers] first tensor of a layer or of the next one that has any */
     ls_pass_hooks hooks;
+    ls_statistics statistics;
 
     bool came_from_elsewhere; /* resumed from a given path: not yet saved in the run directory */
     bool pairs;               /* right leaves are added to their left neighbours' buffers */

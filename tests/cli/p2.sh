@@ -3,13 +3,15 @@
 # and of every evaluation, on 1, 2, 3, 4, 5 and 8 ranks, on one node and on several.
 . "$(dirname "$0")/lib.sh"
 
-# Shards of unequal size, micro-batches with a rest, a tail batch of 2 samples for 5 shards, dropout.
+# Shards of unequal size, micro-batches with a rest, a tail batch of 2 samples for 5 shards, dropout, statistics over the
+# batch.
 cat >ragged.yaml <<'END'
 data:
   train: {format: synthetic, samples: 302, features: 30, classes: 5, hidden: 8, seed: 7}
   test: {format: synthetic, samples: 333, features: 30, classes: 5, hidden: 8, seed: 7, first: 302}
 model:
   - dense: 37
+  - batchnorm
   - gelu
   - dropout: 0.3
   - dense: 130
@@ -72,7 +74,7 @@ train: {epochs: 6, seed: 4}
 eval: {batch: 7}
 END
 
-# Three shards: no power of two; parameters of more than one block; the last samples held out.
+# Three shards: no power of two; parameters of more than one block; the last samples held out; statistics of a shard.
 cat >three.yaml <<'END'
 data:
   train: {format: synthetic, samples: 500, features: 100, classes: 10, hidden: 16}
@@ -82,7 +84,8 @@ model:
   - dense: {units: 128, init: glorot_uniform}
   - relu
   - dense: {units: 64, bias: false, init: normal(0.05)}
-  - relu
+  - batchnorm: {statistics: shard}
+  - residual: [relu, layernorm, dense: 64]
   - dense: 10
 batch: {global_batch_size: 60, shards: 3, drop_last: true}
 optimizer: {name: nesterov, lr: 0.05, momentum: 0.8, weight_decay: 0.0005}

@@ -14,6 +14,7 @@ data:
   validation: {last: 100}
 model:
   - dense: 150
+  - batchnorm
   - relu
   - dropout: 0.2
   - dense: 100

@@ -9,7 +9,7 @@ cat >"$work/run.yaml" <<'END'
 data:
   train: {format: synthetic, samples: 500, features: 37, classes: 7, hidden: 9}
   test: {format: synthetic, samples: 101, features: 37, classes: 7, hidden: 9, first: 500}
-model: [{dense: 67}, relu, {dropout: 0.1}, {dense: 33}, relu, {dense: 7}]
+model: [{dense: 67}, batchnorm, relu, {dropout: 0.1}, {dense: 33}, {groupnorm: 3}, relu, {residual: [{dense: 33}, layernorm]}, {dense: 7}]
 batch: {global_batch_size: 48, shards: 4}
 train: {epochs: 4}
 metrics: {every_iterations: 1}

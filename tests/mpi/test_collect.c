@@ -35,7 +35,7 @@ static void set_up(bench *b, int per_node)
     static const int64_t sizes[N_TENSORS] = {LONG, 17, 2 * 4096};
     *b = (bench){.ok = true, .fail_at = -1};
     for (int t = 0; t < N_TENSORS; t++) {
-        b->tensor[t] = (ls_span){b->n_floats, sizes[t]};
+        b->tensor[t] = (ls_span){.first = b->n_floats, .n = sizes[t]};
         b->n_floats += ls_pad_floats(sizes[t]);
     }
     LS_CHECK(ls_job_split(ls_world, 0, per_node, &b->job) == LS_OK);

@@ -87,7 +87,7 @@ static void lay_out(bench *b, const layout *l)
     b->n_tensors = l->n_tensors;
     b->n_floats = 0;
     for (int t = 0; t < l->n_tensors; t++) {
-        b->tensor[t] = (ls_span){b->n_floats, l->n[t]};
+        b->tensor[t] = (ls_span){b->n_floats, l->n[t], t % 3 == 1};
         b->n_floats += ls_pad_floats(l->n[t]);
     }
 }

@@ -94,6 +94,8 @@ static inline void dropout_twin(const ls_layer *l, const ls_node *options, const
         }
 }
 
+#include "norm_twins.h"
+
 static const twin twins[] = {
     {"dense", "dense: 5", dense_twin},
     {"flatten", "flatten", flatten_twin},
@@ -102,6 +104,9 @@ static const twin twins[] = {
     {"sigmoid", "sigmoid", sigmoid_twin},
     {"gelu", "gelu", gelu_twin},
     {"dropout", "dropout: 0.4", dropout_twin},
+    /* the variance of few numbers may be small, and slopes by differences far off: a large eps keeps them smooth */
+    {"layernorm", "layernorm: {eps: 0.5}", layernorm_twin},
+    {"groupnorm", "groupnorm: {groups: 1, eps: 0.5}", groupnorm_twin},
 };
 enum { N_TWINS = sizeof twins / sizeof twins[0] };
 
@@ -115,7 +120,6 @@ static inline const twin *find_twin(const char *name)
 /** Layers [from, to) of a network as a function of x and params, weighed by dy: objective = sum dy y. */
 typedef struct twin_problem {
     const ls_network *network;
-    const ls_node *model;
     int from, to;
     twin_rows rows;
     double *params, *x, *dy;
@@ -124,15 +128,20 @@ typedef struct twin_problem {
 /** y [rows, n_out of the last layer]; the caller frees. */
 static inline double *twin_output(const twin_problem *p)
 {
-    double *at = p->x;
+    double **out = ls_calloc((size_t)p->to, sizeof *out);
     for (int i = p->from; i < p->to; i++) {
         const ls_layer *l = ls_network_layer(p->network, i);
-        double *y = ls_calloc((size_t)(p->rows.n * l->n_out), sizeof *y);
-        find_twin(l->ops->name)->forward(l, p->model->child[i]->child[0], &p->rows, p->params, at, y);
-        if (at != p->x) ls_free(at);
-        at = y;
+        const double *x = i == p->from ? p->x : out[i - 1];
+        out[i] = ls_calloc((size_t)(p->rows.n * l->n_out), sizeof *out[i]);
+        if (strcmp(l->ops->name, "residual") == 0)
+            residual_twin(l, p->rows.n, x, l->skip >= 0 ? out[l->skip] : NULL, out[i]);
+        else
+            find_twin(l->ops->name)->forward(l, l->entry->child[0], &p->rows, p->params, x, out[i]);
     }
-    return at;
+    double *y = out[p->to - 1];
+    for (int i = p->from; i < p->to - 1; i++) ls_free(out[i]);
+    ls_free(out);
+    return y;
 }
 
 static inline double twin_objective(const twin_problem *p)

@@ -133,15 +133,15 @@ static void a_whole_file(void **state)
 static void the_example_files(void **state)
 {
     (void)state;
-    static const char *const names[] = {"fashion_mlp", "synthetic_mlp"};
+    static const char *const names[] = {"fashion_mlp", "synthetic_mlp", "fashion_mlp_bn"};
     char *directory = ls_path_directory(__FILE__), path[512];
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         ls_config *c;
         snprintf(path, sizeof path, "%s/../../configs/%s.yaml", directory, names[i]);
         if (ls_config_read(path, NULL, 0, &c) != LS_OK) fail_msg("%s", ls_status_message());
         assert_int_equal(c->train.epochs, 12);
-        assert_int_equal(c->model->n, 5);
-        assert_int_equal(c->batch.global_batch_size, i == 0 ? 256 : 128);
+        assert_int_equal(c->model->n, i == 2 ? 7 : 5);
+        assert_int_equal(c->batch.global_batch_size, i == 1 ? 128 : 256);
         ls_config_destroy(&c);
     }
     ls_free(directory);

@@ -95,7 +95,7 @@ static ls_executor *executor(const bench *b, int64_t max_rows)
 
 static twin_problem problem_create(const bench *b, int64_t first, int64_t end)
 {
-    twin_problem p = {.network = b->network, .model = b->model, .to = ls_network_n_layers(b->network)};
+    twin_problem p = {.network = b->network, .to = ls_network_n_layers(b->network)};
     p.rows = (twin_rows){.n = ROWS, .batch_row = batch_rows, .training = true, .seed = 9, .iteration = 3};
     p.params = widened(b->params, b->n_floats);
     p.x = widened(b->x, ROWS * b->n_in);
@@ -160,6 +160,15 @@ static void test_mixed_networks_equal_twin(void **state)
         "[tanh, relu, gelu, dropout: 0.3, gelu, sigmoid, tanh, dense: {units: 3, bias: false}, sigmoid]",
         "[dense: 1, dense: 9, dense: 1, dense: 5]",
         "[flatten, flatten, relu, flatten, tanh, flatten, dense: 5, flatten]",
+        "[flatten, residual: [dense: 12], dense: 3]",
+        "[residual: [relu], residual: [dropout: 0.2], relu, residual: [tanh], dense: 2]",
+        "[dense: 6, relu, residual: [relu, dense: 5, relu, dense: 6], relu, dense: 3]",
+        "[dense: 6, residual: [tanh, relu], tanh, residual: {body: [dense: 4, relu], shortcut: [dense: 4]}, relu]",
+        "[residual: {body: [dense: 9, tanh], shortcut: [dense: 9, relu]}, layernorm: {eps: 0.1}, dense: 3]",
+        "[residual: {body: [relu], shortcut: [relu]}, dense: 4, residual: {body: [dense: 3], shortcut: [dense: 3]}]",
+        "[dense: 5, residual: [dense: 5, residual: [relu, dense: 5], relu, residual: [sigmoid]], relu, dense: 2]",
+        "[dense: 4, residual: {body: [residual: {body: [dense: 7], shortcut: [relu, dense: 7]}, relu, dense: 3], "
+        "shortcut: [residual: [tanh], dense: 3]}, relu, residual: [residual: [residual: [residual: [gelu]]]]]",
     };
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) check_network(models[i]);
 }
@@ -179,7 +188,8 @@ static void test_every_triple_of_layers_equals_twin(void **state)
 }
 
 static const char *const mixed = "[dropout: 0.1, dense: 33, relu, dropout: 0.3, dense: 17, tanh, dropout: 0.2, gelu, "
-                                 "dense: 5]";
+                                 "residual: {body: [groupnorm: 17, relu, dense: 9], shortcut: [dense: 9]}, layernorm, "
+                                 "residual: [relu, dropout: 0.1], dense: 5]";
 
 static void test_groups_give_the_same_bits(void **state)
 {

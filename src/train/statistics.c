@@ -1,0 +1,125 @@
+#include "train/statistics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "train/trainer_internal.h"
+
+/* Sizes of an epoch's batches: all but the last, and the last. */
+static void batch_sizes(const ls_plan *plan, int64_t sizes[2])
+{
+    sizes[0] = plan->iterations_per_epoch > 1 ? plan->global_batch_size : plan->last_batch_size;
+    sizes[1] = plan->last_batch_size;
+}
+
+static ls_status check_shards(const ls_plan *plan, int64_t batch_rows)
+{
+    const int64_t s = plan->n_shards, largest = (batch_rows + s - 1) / s, smallest = batch_rows / s;
+    LS_REQUIRE(largest <= plan->micro_batch_size, LS_EUSAGE,
+               "'statistics: shard' takes all rows of a shard at once, but shards have %" PRId64
+               " rows and 'batch.micro_batch_size' is %" PRId64 "; set it to %" PRId64
+               ", or take more shards or 'statistics: batch'",
+               largest, plan->micro_batch_size, largest);
+    LS_REQUIRE(largest != 1 && smallest != 1, LS_EUSAGE,
+               "'statistics: shard' needs two rows in a shard, but %s of %" PRId64 " samples in %" PRId64
+               " shards leaves one in some; %s",
+               batch_rows < plan->global_batch_size ? "the last batch of an epoch," : "a batch", batch_rows, s,
+               batch_rows < plan->global_batch_size ? "set batch.drop_last: true, or change batch.shards"
+                                                    : "lower batch.shards");
+    return LS_OK;
+}
+
+static ls_status check_batch(const ls_plan *plan, const ls_layer *layer, int64_t batch_rows)
+{
+    LS_REQUIRE(batch_rows * (layer->n_in / layer->in.dim[0]) > 1, LS_EUSAGE,
+               "'statistics: batch' needs two numbers in a channel, but %s has one sample; %s",
+               batch_rows < plan->global_batch_size ? "the last batch of an epoch" : "a batch",
+               batch_rows < plan->global_batch_size ? "set batch.drop_last: true or another batch.global_batch_size"
+                                                    : "raise batch.global_batch_size");
+    return LS_OK;
+}
+
+ls_status ls_statistics_check(const ls_plan *plan, const ls_network *network)
+{
+    int64_t sizes[2];
+    batch_sizes(plan, sizes);
+    for (int i = 0; i < ls_network_n_layers(network); i++) {
+        const ls_layer *layer = ls_network_layer(network, i);
+        ls_status status = LS_OK;
+        for (int b = 0; b < 2 && status == LS_OK && layer->n_sums > 0; b++)
+            status = layer->meets ? check_batch(plan, layer, sizes[b]) : check_shards(plan, sizes[b]);
+        if (status != LS_OK) return ls_status_prefix(status, "layer %s (%s)", layer->path, layer->ops->name);
+    }
+    return LS_OK;
+}
+
+/* Some layer waits for the sums of all ranks. */
+static bool meets(const ls_trainer *t)
+{
+    return ls_network_n_sums(t->network) > ls_network_n_shard_sums(t->network);
+}
+
+ls_status ls__statistics_check_memory(const ls_trainer *t)
+{
+    const int64_t rows = ls_plan_max_rows(&t->plan, ls_job_size(t->job));
+    LS_REQUIRE(!meets(t) || t->group_rows >= rows, LS_EUSAGE,
+               "'statistics: batch' needs the activations of all %" PRId64 " rows of a rank at once, %" PRId64
+               " MB; 'runtime.memory_limit' is %" PRId64 " MB: raise it, or use more ranks",
+               rows, rows * ls_network_row_floats(t->network) * (int64_t)sizeof(float) / 1000000 + 1,
+               t->config->runtime.memory_limit);
+    return LS_OK;
+}
+
+static void meet(void *context, int64_t first, int64_t n, double *total)
+{
+    const ls_statistics *s = context;
+    ls_reduction_run(s->reduction, s->leaf, first, n, total);
+}
+
+static ls_status allocate(ls_trainer *t)
+{
+    ls_statistics *s = &t->statistics;
+    const int n_shards = ls_exchange_n_shards(t->exchange);
+    const int64_t n = ls_network_n_sums(t->network);
+    s->leaf = ls_calloc((size_t)n_shards, sizeof *s->leaf);
+    s->block = ls_calloc((size_t)(n_shards * n), sizeof *s->block);
+    s->total = ls_calloc((size_t)n, sizeof *s->total);
+    LS_REQUIRE(s->leaf && s->block && s->total, LS_ENOMEM, "out of memory for statistics over a batch");
+    for (int i = 0; i < n_shards; i++) s->leaf[i] = s->block + i * n;
+    s->pass = (ls_pass_sums){.leaf = s->leaf, .total = s->total, .meet = meet, .context = s};
+    return LS_OK;
+}
+
+ls_status ls__statistics_create(ls_trainer *t)
+{
+    const int64_t n = ls_network_n_sums(t->network);
+    if (n == 0) return LS_OK;
+    LS_TRY(ls_job_agree(t->job, allocate(t)));
+    return ls_reduction_create(t->job, (int)t->plan.n_shards, n, &t->statistics.reduction);
+}
+
+void ls__statistics_destroy(ls_trainer *t)
+{
+    ls_reduction_destroy(&t->statistics.reduction);
+    ls_free(t->statistics.leaf);
+    ls_free(t->statistics.block);
+    ls_free(t->statistics.total);
+}
+
+void ls__statistics_begin(ls_trainer *t, int64_t batch_rows)
+{
+    const size_t n = (size_t)ls_network_n_sums(t->network) * (size_t)ls_exchange_n_shards(t->exchange);
+    t->statistics.pass.batch_rows = batch_rows;
+    if (n > 0) memset(t->statistics.block, 0, n * sizeof(double));
+}
+
+void ls__statistics_end(ls_trainer *t, int64_t batch_rows)
+{
+    ls_statistics *s = &t->statistics;
+    if (ls_network_n_sums(t->network) == 0) return;
+    const int64_t n = ls_network_n_shard_sums(t->network); /* the others are there, since their layers met */
+    if (n > 0) ls_reduction_run(s->reduction, s->leaf, 0, n, s->total);
+    ls_network_finish(t->network, s->total, batch_rows);
+}
