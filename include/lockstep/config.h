@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/course.h"
 #include "lockstep/status.h"
 
 struct ls_node;
@@ -28,6 +29,11 @@ typedef struct ls_config {
     struct {
         int64_t global_batch_size, shards, micro_batch_size; /* LS_AUTO until the plan resolves them */
         bool drop_last;
+        struct ls_node *schedule; /* list of {epoch, size} */
+        int n_phases;             /* read from it; 0: one batch size */
+        struct {
+            int64_t epoch, size;
+        } phase[LS_MAX_PHASES];
     } batch;
     struct {
         int64_t epochs, max_iterations; /* LS_AUTO: not given */

@@ -3,13 +3,15 @@
  *
  * N samples, batches of B: an epoch has ceil(N/B) iterations, or floor(N/B) with drop_last; its last batch has
  * N - B (ceil(N/B) - 1) samples.  Each batch is cut into `n_shards` consecutive shards, these into micro-batches of at
- * most `micro_batch_size` rows.  None of it depends on ranks (P2).  Nothing here is collective. */
+ * most `micro_batch_size` rows.  With a batch-size schedule N / B is another from some epochs on; shards come from the
+ * first B, automatic micro-batches from the largest.  None of it depends on ranks (P2).  Nothing here is collective. */
 #ifndef LOCKSTEP_PLAN_H
 #define LOCKSTEP_PLAN_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/course.h"
 #include "lockstep/layer.h"
 #include "lockstep/status.h"
 
@@ -21,6 +23,7 @@ typedef struct ls_plan {
     bool drop_last;
     int64_t iterations_per_epoch, last_batch_size; /* of an epoch; equals B when it divides N or drop_last */
     int64_t total_iterations;
+    ls_course course; /* the numbers above are those of its first phase */
 } ls_plan;
 
 /** One batch: the samples at positions [first, first + rows) of an epoch. */
@@ -37,6 +40,15 @@ int64_t ls_plan_auto_shards(int64_t global_batch_size);
 
 /** The batch that `iteration` (from 0) works on. */
 ls_batch ls_plan_batch(const ls_plan *plan, int64_t iteration);
+
+/** An epoch ends with the last of so many iterations. */
+bool ls_plan_ends_epoch(const ls_plan *plan, int64_t iterations);
+
+/** Epochs that the whole run begins. */
+int64_t ls_plan_total_epochs(const ls_plan *plan);
+
+/** Largest batch of a phase: what buffers must hold. */
+int64_t ls_phase_largest(const ls_phase *phase);
 
 /** Most rows that one rank of `size` may get, and most runs. */
 int64_t ls_plan_max_rows(const ls_plan *plan, int size);

@@ -1,5 +1,6 @@
 /* plan: the arithmetic of a run, from the configuration and the headers of the data files; no MPI. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +57,8 @@ static ls_status build(const ls_args *args, view *v)
     LS_TRY(ls_network_create(v->config->model, &in, &v->network));
     LS_TRY(ls_statistics_check(&v->plan, v->network));
     LS_TRY(ls_optimizer_create(v->config->optimizer, &v->optimizer));
-    return ls_schedule_create(v->config->schedule, v->optimizer->common.lr, v->plan.iterations_per_epoch,
-                              v->plan.total_iterations, &v->schedule);
+    return ls_schedule_create(v->config->schedule, v->optimizer->common.lr, &v->plan.course, v->plan.total_iterations,
+                              &v->schedule);
 }
 
 static void release(view *v)
@@ -70,7 +71,7 @@ static void release(view *v)
 
 static int64_t rank_rows(const view *v, int64_t rank, int64_t *first_shard, int64_t *end_shard)
 {
-    const int64_t rows = v->plan.iterations_per_epoch == 1 ? v->plan.last_batch_size : v->plan.global_batch_size;
+    const int64_t rows = ls_phase_largest(&v->plan.course.phase[0]);
     const int n = (int)v->plan.n_shards;
     *first_shard = ls_shard_first(n, (int)v->n_ranks, (int)rank);
     *end_shard = ls_shard_first(n, (int)v->n_ranks, (int)rank + 1);
@@ -99,7 +100,8 @@ static double rank_mb(const view *v)
     const double rows = (double)ls_plan_max_rows(&v->plan, (int)v->n_ranks),
                  limit = (double)v->config->runtime.memory_limit;
     const double activations = rows * (double)ls_network_row_floats(v->network) * 4e-6;
-    const double slots = (double)v->optimizer->n_slots * (double)ls_network_n_floats(v->network) * 4e-6;
+    const int kept = v->optimizer->n_slots + !isnan(v->optimizer->common.ema);
+    const double slots = (double)kept * (double)ls_network_n_floats(v->network) * 4e-6;
     return (activations < limit ? activations : limit) + slots / (double)v->n_ranks;
 }
 
@@ -107,7 +109,7 @@ static double rank_mb(const view *v)
 static int corners(const view *v, int64_t out[8])
 {
     const int64_t total = v->plan.total_iterations;
-    const int64_t wanted[] = {0, v->schedule->warmup, total / 4, total / 2, total / 4 * 3, total - 1};
+    const int64_t wanted[] = {0, ls_schedule_warmup_end(v->schedule), total / 4, total / 2, total / 4 * 3, total - 1};
     int n = 0;
     for (int i = 0; i < 6; i++) {
         bool fresh = wanted[i] >= 0 && wanted[i] < total;
@@ -149,6 +151,23 @@ static void print_ranks(const view *v)
     }
 }
 
+static double epochs_of(const ls_plan *p)
+{
+    const int64_t n = p->total_iterations;
+    return (double)ls_course_epochs(&p->course, n) +
+           (double)ls_course_in_epoch(&p->course, n) / (double)ls_course_phase(&p->course, n)->iterations_per_epoch;
+}
+
+/* Of a batch-size schedule: what changes with its later sizes. */
+static void print_phases(const ls_plan *p)
+{
+    for (const ls_phase *phase = p->course.phase + 1; phase < p->course.phase + p->course.n_phases; phase++)
+        printf("from epoch %-10" PRId64 " (iteration %" PRId64 ") global batch size %" PRId64 ", %" PRId64
+               " iterations per epoch, the last of %" PRId64 " samples\n",
+               phase->first_epoch, phase->first_iteration, phase->batch_size, phase->iterations_per_epoch,
+               phase->last_batch_size);
+}
+
 static ls_status print_text(const view *v)
 {
     const ls_plan *p = &v->plan;
@@ -164,8 +183,8 @@ static ls_status print_text(const view *v)
     printf("micro-batch size      %" PRId64 "\n", p->micro_batch_size);
     printf("iterations per epoch  %" PRId64 ", the last of %" PRId64 " samples\n", p->iterations_per_epoch,
            p->last_batch_size);
-    printf("total iterations      %" PRId64 " (%.4g epochs)\n", p->total_iterations,
-           (double)p->total_iterations / (double)p->iterations_per_epoch);
+    print_phases(p);
+    printf("total iterations      %" PRId64 " (%.4g epochs)\n", p->total_iterations, epochs_of(p));
     printf("parameters            %" PRId64 "\n", ls_network_n_params(v->network));
     printf("memory                %.3g MB a node (data, parameters, gradients), %.3g MB a rank\n", node_mb(v),
            rank_mb(v));
@@ -190,6 +209,18 @@ static void json_ranks(const view *v, ls_text *out)
                        "%s{\"rank\": %" PRId64 ", \"first_shard\": %" PRId64 ", \"end_shard\": %" PRId64
                        ", \"samples\": %" PRId64 "}",
                        r ? ", " : "", r, first, end, rows);
+    }
+}
+
+static void json_phases(const ls_plan *p, ls_text *out)
+{
+    for (int k = 0; k < p->course.n_phases; k++) {
+        const ls_phase *phase = &p->course.phase[k];
+        ls_text_printf(out,
+                       "%s{\"first_epoch\": %" PRId64 ", \"first_iteration\": %" PRId64 ", \"batch_size\": %" PRId64
+                       ", \"iterations_per_epoch\": %" PRId64 ", \"last_batch_size\": %" PRId64 "}",
+                       k ? ", " : "", phase->first_epoch, phase->first_iteration, phase->batch_size,
+                       phase->iterations_per_epoch, phase->last_batch_size);
     }
 }
 
@@ -223,6 +254,8 @@ static ls_status print_json(const view *v)
     json_ranks(v, &out);
     ls_text_printf(&out, "], \"learning_rate\": [");
     json_rates(v, &out);
+    ls_text_printf(&out, "], \"phases\": [");
+    json_phases(p, &out);
     ls_text_printf(&out, "], \"checkpoints\": [");
     print_checkpoints(v, ", ", MAX_LISTED, &out);
     ls_text_printf(&out, "], \"config\": ");

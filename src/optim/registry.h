@@ -32,7 +32,7 @@ static inline float ls__shrink(const ls_update *update)
     return (float)(1.0 - update->lr * update->decoupled);
 }
 
-/** Units of a schedule's options in iterations.  0.07 epochs of 100 iterations are 7, though the product is not. */
-double ls__schedule_iterations(const ls_schedule *schedule, double n_units);
+/** Units of a schedule's options on its clock.  0.07 epochs of 100 iterations are 7, though the product is not. */
+double ls__schedule_time(const ls_schedule *schedule, double n_units);
 
 #endif

@@ -9,9 +9,16 @@ typedef struct common_options {
     const char *name;
     double warmup;
     int unit;
+    struct {
+        int rule;
+        int64_t reference;
+    } scaling;
 } common_options;
 
-static const char *const units[] = {"iterations", "epochs", NULL};
+static const char *const units[] = {"iterations", "epochs", "samples", NULL}; /* as ls_schedule's unit */
+
+enum { RULE_NONE, RULE_LINEAR, RULE_SQRT };
+static const char *const rules[] = {"none", "linear", "sqrt", NULL};
 
 static const ls_option common_table[] = {{.key = "name",
                                           .kind = LS_OPTION_TEXT,
@@ -30,9 +37,23 @@ static const ls_option common_table[] = {{.key = "name",
                                           .fallback = "iterations",
                                           .choices = units,
                                           .help = "unit of warmup and of the schedule's own times"},
+                                         {.key = "lr_scaling.rule",
+                                          .kind = LS_OPTION_CHOICE,
+                                          .offset = offsetof(common_options, scaling.rule),
+                                          .fallback = "none",
+                                          .choices = rules,
+                                          .help = "multiply optimizer.lr by B / reference (linear) or its root (sqrt), "
+                                                  "B the first batch size"},
+                                         {.key = "lr_scaling.reference_batch_size",
+                                          .kind = LS_OPTION_INT,
+                                          .offset = offsetof(common_options, scaling.reference),
+                                          .fallback = "256",
+                                          .min = 1,
+                                          .max = 1e9,
+                                          .help = "batch size that optimizer.lr is meant for"},
                                          {0}};
 
-double ls__schedule_iterations(const ls_schedule *schedule, double n_units)
+double ls__schedule_time(const ls_schedule *schedule, double n_units)
 {
     const double product = n_units * schedule->per_unit, whole = nearbyint(product);
     return fabs(product - whole) < 1e-12 * whole ? whole : product;
@@ -50,7 +71,25 @@ static ls_status find(const ls_node *spec, const ls_schedule_ops **out)
     return *out != NULL ? LS_OK : ls_entry_unknown(entry ? entry : spec, "schedule", name, names, n);
 }
 
-static ls_status build(ls_schedule *schedule, ls_node *spec, int64_t per_epoch)
+/* What the clock shows after so many iterations. */
+static double clock_at(const ls_schedule *schedule, int64_t iterations)
+{
+    const ls_course *course = &schedule->course;
+    if (schedule->unit == LS_UNIT_SAMPLES) return (double)ls_course_samples(course, iterations);
+    if (schedule->unit == LS_UNIT_ITERATIONS) return (double)iterations;
+    const int64_t epochs = ls_course_epochs(course, iterations), rest = ls_course_in_epoch(course, iterations);
+    const int64_t first = course->phase[0].iterations_per_epoch;
+    return (double)(epochs * first) +
+           (double)(rest * first) / (double)ls_course_phase(course, iterations)->iterations_per_epoch;
+}
+
+static double scale_of(const common_options *common, int64_t batch_size)
+{
+    const double ratio = (double)batch_size / (double)common->scaling.reference;
+    return common->scaling.rule == RULE_LINEAR ? ratio : common->scaling.rule == RULE_SQRT ? sqrt(ratio) : 1.0;
+}
+
+static ls_status build(ls_schedule *schedule, ls_node *spec)
 {
     static const ls_option none[] = {{0}};
     common_options common;
@@ -60,19 +99,24 @@ static ls_status build(ls_schedule *schedule, ls_node *spec, int64_t per_epoch)
     LS_REQUIRE(schedule->options != NULL, LS_ENOMEM, "out of memory for a schedule");
     LS_TRY(ls_options_read_two(common_table, &common, schedule->ops->options ? schedule->ops->options : none,
                                schedule->options, spec, "schedule"));
-    schedule->per_unit = common.unit == 1 ? (double)per_epoch : 1.0;
-    schedule->warmup = (int64_t)fmin(ceil(ls__schedule_iterations(schedule, common.warmup)), LS_OPTION_MAX);
-    return LS_OK;
+    const ls_phase *first = &schedule->course.phase[0];
+    schedule->unit = common.unit;
+    schedule->per_unit = common.unit == LS_UNIT_EPOCHS ? (double)first->iterations_per_epoch : 1.0;
+    schedule->per_step = common.unit == LS_UNIT_SAMPLES ? (double)first->batch_size : 1.0;
+    schedule->warmup = (int64_t)fmin(ceil(ls__schedule_time(schedule, common.warmup)), LS_OPTION_MAX);
+    schedule->base_lr *= scale_of(&common, first->batch_size);
+    return schedule->ops->finish != NULL ? schedule->ops->finish(schedule, spec) : LS_OK;
 }
 
-ls_status ls_schedule_create(ls_node *spec, double base_lr, int64_t per_epoch, int64_t total, ls_schedule **out)
+ls_status ls_schedule_create(ls_node *spec, double lr, const ls_course *course, int64_t total, ls_schedule **out)
 {
     *out = NULL;
     ls_schedule *schedule = ls_calloc(1, sizeof *schedule);
     LS_REQUIRE(schedule != NULL, LS_ENOMEM, "out of memory for a schedule");
-    schedule->base_lr = base_lr;
+    schedule->base_lr = lr;
     schedule->total = total;
-    const ls_status status = build(schedule, spec, per_epoch);
+    schedule->course = *course;
+    const ls_status status = build(schedule, spec);
     if (status != LS_OK) ls_schedule_destroy(&schedule);
     *out = schedule;
     return status;
@@ -93,9 +137,23 @@ bool ls_schedule_needs_length(const ls_schedule *schedule)
 
 double ls_schedule_lr(const ls_schedule *schedule, int64_t iteration)
 {
-    if (iteration < schedule->warmup) return schedule->base_lr * (double)(iteration + 1) / (double)schedule->warmup;
-    const int64_t length = schedule->total - schedule->warmup;
-    return schedule->ops->lr(schedule, (double)(iteration - schedule->warmup), length > 0 ? (double)length : 1.0);
+    const double now = clock_at(schedule, iteration), warmup = (double)schedule->warmup;
+    if (now < warmup) return schedule->base_lr * fmin(clock_at(schedule, iteration + 1), warmup) / warmup;
+    const double length = clock_at(schedule, schedule->total) - warmup;
+    return schedule->ops->lr(schedule, now - warmup, length > 0 ? length : 1.0);
+}
+
+int64_t ls_schedule_warmup_end(const ls_schedule *schedule)
+{
+    int64_t below = -1, end = schedule->total; /* clock(below) < warmup <= clock(end), or the run is shorter */
+    while (end - below > 1) {
+        const int64_t middle = below + (end - below) / 2;
+        if (clock_at(schedule, middle) < (double)schedule->warmup)
+            below = middle;
+        else
+            end = middle;
+    }
+    return end;
 }
 
 void ls_schedules_print(ls_text *out)

@@ -3,26 +3,12 @@
 
 #include "optim/decay.h"
 
-const ls_option ls__decay_table[] = {
-    {.key = "final_lr",
-     .kind = LS_OPTION_REAL,
-     .offset = offsetof(ls_decay_options, final_lr),
-     .fallback = "0.0",
-     .max = 1e6,
-     .help = "rate at the end"},
-    {.key = "duration",
-     .kind = LS_OPTION_REAL,
-     .offset = offsetof(ls_decay_options, duration),
-     .fallback = "~",
-     .above_min = true,
-     .max = 1e12,
-     .help = "units from the end of warm-up to the last rate; null: the rest of the run"},
-    {0}};
+const ls_option ls__decay_table[] = {LS_DECAY_FINAL_LR, LS_DECAY_DURATION, {0}};
 
 double ls__decay_progress(const ls_schedule *schedule, double t, double length)
 {
     const ls_decay_options *o = schedule->options;
-    const double duration = isnan(o->duration) ? length : ls__schedule_iterations(schedule, o->duration);
+    const double duration = isnan(o->duration) ? length : ls__schedule_time(schedule, o->duration);
     return t < duration ? t / duration : 1.0;
 }
 

@@ -25,7 +25,7 @@ static double step_lr(const ls_schedule *schedule, double t, double length)
 {
     (void)length;
     const step_options *o = schedule->options;
-    return schedule->base_lr * pow(o->gamma, floor(t / ls__schedule_iterations(schedule, o->every)));
+    return schedule->base_lr * pow(o->gamma, floor(t / ls__schedule_time(schedule, o->every)));
 }
 
 const ls_schedule_ops ls__schedule_step = {.name = "step",

@@ -38,6 +38,8 @@ static const ls_option keys[] = {
         "rows of one matrix product; auto: the whole shard, up to 256; a resumed run must resolve the same", .min = 1,
         .max = 1e6, .automatic = true, .class = LS_FREE),
     KEY("batch.drop_last", LS_OPTION_BOOL, batch.drop_last, "false", "leave out an epoch's last short batch"),
+    KEY("batch.schedule", LS_OPTION_NODE, batch.schedule, "[]",
+        "batch sizes by epoch, as [{epoch: 0, size: 256}, {epoch: 30, size: 1024}], in place of global_batch_size"),
     KEY("optimizer", LS_OPTION_NODE, optimizer, "{lr: 0.01}", "{name: ..., lr: ...}; see 'lockstep info optimizers'"),
     KEY("schedule", LS_OPTION_NODE, schedule, "{name: constant}", "{name: ...}; see 'lockstep info schedules'"),
     KEY("train.epochs", LS_OPTION_INT, train.epochs, "~", "passes over the training set; the first limit reached ends",
@@ -86,6 +88,56 @@ static const ls_option keys[] = {
         "share matrix products between shards where a trial at the start finds equal bits", .class = LS_FREE),
     {0}};
 
+static ls_status read_phase(ls_config *c, ls_node *entry, int k)
+{
+    static const ls_option table[] = {{.key = "epoch", .kind = LS_OPTION_INT, .max = 1e9, .help = "first epoch"},
+                                      {.key = "size",
+                                       .kind = LS_OPTION_INT,
+                                       .offset = sizeof(int64_t),
+                                       .min = 1,
+                                       .max = 1e9,
+                                       .help = "samples of one update"},
+                                      {0}};
+    int64_t read[2];
+    char place[256];
+    LS_TRY(ls_options_read(table, entry, "an entry of 'batch.schedule'", read));
+    LS_REQUIRE(k > 0 || read[0] == 0, LS_EUSAGE, "%s: 'batch.schedule' must begin with epoch 0",
+               ls_node_place(entry, place, sizeof place));
+    LS_REQUIRE(k == 0 || read[0] > c->batch.phase[k - 1].epoch, LS_EUSAGE,
+               "%s: epochs of 'batch.schedule' must rise; %lld does not", ls_node_place(entry, place, sizeof place),
+               (long long)read[0]);
+    c->batch.phase[k].epoch = read[0];
+    c->batch.phase[k].size = read[1];
+    c->batch.n_phases = k + 1;
+    return LS_OK;
+}
+
+/* The first size is the global batch size: one that was given beside it must be the same. */
+static ls_status take_first_size(ls_config *c)
+{
+    char text[32], place[256];
+    const ls_node *given = ls_node_at(c->root, "batch.global_batch_size");
+    const int64_t size = c->batch.phase[0].size;
+    LS_REQUIRE(strcmp(given->source, "default") == 0 || c->batch.global_batch_size == size, LS_EUSAGE,
+               "%s: 'batch.global_batch_size' is %lld, but 'batch.schedule' begins with %lld; leave it out",
+               ls_node_place(given, place, sizeof place), (long long)c->batch.global_batch_size, (long long)size);
+    snprintf(text, sizeof text, "%lld", (long long)size);
+    c->batch.global_batch_size = size;
+    return ls_node_put(c->root, "batch.global_batch_size", text, "batch.schedule");
+}
+
+static ls_status read_batch_schedule(ls_config *c)
+{
+    const ls_node *list = c->batch.schedule;
+    char place[256];
+    if (list == NULL || (list->kind == LS_NODE_LIST && list->n == 0)) return LS_OK;
+    LS_REQUIRE(list->kind == LS_NODE_LIST && list->n <= LS_MAX_PHASES, LS_EUSAGE,
+               "%s: 'batch.schedule' must be a list of at most %d entries, as [{epoch: 0, size: 256}]",
+               ls_node_place(list, place, sizeof place), LS_MAX_PHASES);
+    for (int k = 0; k < list->n; k++) LS_TRY(read_phase(c, list->child[k], k));
+    return take_first_size(c);
+}
+
 static ls_status check_target(const ls_config *c)
 {
     const bool limit = !isnan(c->target.above) || !isnan(c->target.below);
@@ -119,6 +171,7 @@ static ls_status fill(ls_config *c, const ls_override *overrides, int n_override
     for (int i = 0; i < n_overrides; i++)
         LS_TRY(ls_node_put(c->root, overrides[i].key, overrides[i].value, overrides[i].source));
     LS_TRY(ls_options_read(keys, c->root, "the configuration", c));
+    LS_TRY(read_batch_schedule(c));
     const ls_status status = check(c);
     return status == LS_OK ? LS_OK : ls_status_prefix(status, "%s", name);
 }
@@ -168,37 +221,38 @@ void ls_config_text(const ls_config *config, ls_text *out)
     ls_node_json(config->root, out);
 }
 
-/* The first place where two trees differ, as a path below `path`, which is extended in place. */
-static void narrow(const ls_node *a, const ls_node *b, char *path, size_t n)
+/* Goes down to the first place where two trees differ; their path, which is extended in place, tells where that is. */
+static void narrow(const ls_node **a, const ls_node **b, char *path, size_t n)
 {
-    if (a == NULL || b == NULL || a->kind != b->kind || a->kind == LS_NODE_SCALAR || a->n != b->n) return;
-    for (int i = 0; i < a->n; i++) {
-        const ls_node *x = a->child[i], *y = a->kind == LS_NODE_MAP ? ls_node_child(b, x->key) : b->child[i];
-        if (ls_node_equal(x, y)) continue;
+    const ls_node *x = *a, *y = *b;
+    if (x == NULL || y == NULL || x->kind != y->kind || x->kind == LS_NODE_SCALAR || x->n != y->n) return;
+    for (int i = 0; i < x->n; i++) {
         const size_t used = strlen(path);
-        if (a->kind == LS_NODE_MAP)
-            snprintf(path + used, n - used, ".%s", x->key);
+        *a = x->child[i];
+        *b = x->kind == LS_NODE_MAP ? ls_node_child(y, x->child[i]->key) : y->child[i];
+        if (ls_node_equal(*a, *b)) continue;
+        if (x->kind == LS_NODE_MAP)
+            snprintf(path + used, n - used, ".%s", (*a)->key);
         else
             snprintf(path + used, n - used, ".%d", i);
-        narrow(x, y, path, n);
+        narrow(a, b, path, n);
         return;
     }
+    *a = x; /* equal */
+    *b = y;
 }
 
 static ls_status refuse(const ls_node *mine, const ls_node *theirs, const char *key, const char *why)
 {
     char path[256];
     snprintf(path, sizeof path, "%s", key);
-    narrow(mine, theirs, path, sizeof path);
+    narrow(&mine, &theirs, path, sizeof path);
     ls_text a = {0}, b = {0};
-    const size_t skip = strlen(key) + 1;
-    const ls_node *x = path[skip - 1] == '.' ? ls_node_at(mine, path + skip) : mine;
-    const ls_node *y = path[skip - 1] == '.' ? ls_node_at(theirs, path + skip) : theirs;
-    if (x != NULL) ls_node_json(x, &a);
-    if (y != NULL) ls_node_json(y, &b);
+    if (mine != NULL) ls_node_json(mine, &a);
+    if (theirs != NULL) ls_node_json(theirs, &b);
     const ls_status status =
         ls_status_fail(LS_EUSAGE, __FILE__, __LINE__, "'%s' is %s here and %s in the checkpoint: %s", path,
-                       a.data ? a.data : "different", b.data ? b.data : "different", why);
+                       a.data ? a.data : "missing", b.data ? b.data : "missing", why);
     ls_text_free(&a);
     ls_text_free(&b);
     return status;

@@ -19,7 +19,7 @@ static const double bar_interval_s = 0.2;
 
 static int64_t epoch_of(const ls_trainer *t)
 {
-    return (t->state.iteration - (t->state.iteration > 0)) / t->plan.iterations_per_epoch;
+    return ls_course_epochs(&t->plan.course, t->state.iteration - (t->state.iteration > 0));
 }
 
 void ls__metrics_start(ls_trainer *t)
@@ -138,9 +138,9 @@ void ls__progress_start(ls_trainer *t)
 
 static void write_line(const ls_trainer *t, char line[256])
 {
-    const int64_t n = t->plan.iterations_per_epoch, epochs = (t->plan.total_iterations + n - 1) / n;
-    int at = snprintf(line, 256, "epoch %" PRId64 "/%" PRId64 " iter %" PRId64 "/%" PRId64 " | loss %.4f",
-                      epoch_of(t) + 1, epochs, t->state.iteration, t->plan.total_iterations, t->mean_loss);
+    int at =
+        snprintf(line, 256, "epoch %" PRId64 "/%" PRId64 " iter %" PRId64 "/%" PRId64 " | loss %.4f", epoch_of(t) + 1,
+                 ls_plan_total_epochs(&t->plan), t->state.iteration, t->plan.total_iterations, t->mean_loss);
     if (!isnan(t->accuracy)) at += snprintf(line + at, (size_t)(256 - at), " | acc %.3f", t->accuracy);
     snprintf(line + at, (size_t)(256 - at), " | lr %.1e | gnorm %.2f | %.1f ms | %.0f samples/s", t->lr,
              t->gradient_norm, 1e3 * t->iteration_s, (double)t->divisor / t->iteration_s);
@@ -151,7 +151,7 @@ void ls__progress_iteration(ls_trainer *t)
     if (!t->progress.shown) return;
     const double now = ls_clock_s(), interval = t->progress.terminal ? bar_interval_s : LOG_INTERVAL_S;
     const bool epoch_ends =
-        t->state.iteration % t->plan.iterations_per_epoch == 0 || t->state.iteration == t->plan.total_iterations;
+        ls_plan_ends_epoch(&t->plan, t->state.iteration) || t->state.iteration == t->plan.total_iterations;
     const bool often = now - t->progress.printed_s < 0.5; /* epochs shorter than this do not each get a line */
     if (now - t->progress.printed_s < interval && (!epoch_ends || often)) return;
     char line[256];

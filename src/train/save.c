@@ -49,7 +49,7 @@ static void put_state(const ls_trainer *t, ls_safetensors_header *h)
     ls_safetensors_put_metadata(h, "commit", LS_COMMIT);
     ls_safetensors_put_metadata(h, "blas_core", ls_blas_core());
     put_int(h, "iteration", t->state.iteration);
-    put_int(h, "epoch", t->state.iteration / t->plan.iterations_per_epoch);
+    put_int(h, "epoch", ls_course_epochs(&t->plan.course, t->state.iteration));
     put_int(h, "shards", t->plan.n_shards);
     put_int(h, "micro_batch_size", t->plan.micro_batch_size);
     put_int(h, "stale_evaluations", t->state.stale_evaluations);

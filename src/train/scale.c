@@ -151,8 +151,10 @@ static void predict_parts(const ls_plan *plan, const ls_network *network, const 
     const ls_plan measured_plan = {.n_samples = plan->n_samples,
                                    .global_batch_size = m->global_batch_size,
                                    .n_shards = (int64_t)m->shards,
-                                   .iterations_per_epoch = 2,
-                                   .last_batch_size = m->global_batch_size};
+                                   .course = {.n_phases = 1,
+                                              .phase = {{.batch_size = m->global_batch_size,
+                                                         .iterations_per_epoch = 2,
+                                                         .last_batch_size = m->global_batch_size}}}};
     const ls_machine then = {.ranks = m->ranks, .ranks_per_node = m->ranks};
     const double owned = (double)m->ranks / machine->ranks;
     const double sources = count_buffers(plan, machine, m->paired) / count_buffers(&measured_plan, &then, m->paired);

@@ -24,15 +24,27 @@ int ls__next_group(ls_trainer *t, int i, int n_runs)
     return j;
 }
 
-/* Sizes that a shard of this run may have: of a full batch and of an epoch's last, rounded down and up. */
-static void shard_sizes(const ls_plan *plan, int64_t sizes[4])
+/* Batches of this run: of each phase a full one and an epoch's last.  Returns their number. */
+static int batch_sizes(const ls_plan *plan, int64_t sizes[2 * LS_MAX_PHASES])
 {
-    const int64_t batches[2] = {plan->iterations_per_epoch > 1 ? plan->global_batch_size : plan->last_batch_size,
-                                plan->last_batch_size};
-    for (int b = 0; b < 2; b++) {
+    int n = 0;
+    for (const ls_phase *p = plan->course.phase; p < plan->course.phase + plan->course.n_phases; p++) {
+        sizes[n++] = ls_phase_largest(p);
+        sizes[n++] = p->last_batch_size;
+    }
+    return n;
+}
+
+/* Sizes that a shard of this run may have: of every batch, rounded down and up. */
+static int shard_sizes(const ls_plan *plan, int64_t sizes[4 * LS_MAX_PHASES])
+{
+    int64_t batches[2 * LS_MAX_PHASES];
+    const int n = batch_sizes(plan, batches);
+    for (int b = 0; b < n; b++) {
         sizes[2 * b] = batches[b] / plan->n_shards;
         sizes[2 * b + 1] = (batches[b] + plan->n_shards - 1) / plan->n_shards;
     }
+    return 2 * n;
 }
 
 static bool have_pairs_a_place(const ls_trainer *t)
@@ -43,11 +55,11 @@ static bool have_pairs_a_place(const ls_trainer *t)
 /* A pair needs a right leaf that is one run, and products that add up as the tree would. */
 ls_status ls__try_pairs(ls_trainer *t)
 {
-    int64_t sizes[4];
+    int64_t sizes[4 * LS_MAX_PHASES];
     bool equal = have_pairs_a_place(t);
     ls_status status = LS_OK;
-    shard_sizes(&t->plan, sizes);
-    for (int i = 0; i < 4 && equal && status == LS_OK; i++) {
+    const int n_sizes = shard_sizes(&t->plan, sizes);
+    for (int i = 0; i < n_sizes && equal && status == LS_OK; i++) {
         bool fresh = true;
         for (int j = 0; j < i; j++) fresh = fresh && sizes[j] != sizes[i];
         equal = sizes[i] <= t->plan.micro_batch_size;
@@ -61,10 +73,9 @@ ls_status ls__try_pairs(ls_trainer *t)
 ls_status ls__try_sharing(ls_trainer *t)
 {
     if (!t->config->runtime.shortcuts) return LS_OK;
-    const ls_plan *p = &t->plan;
-    const int64_t batches[2] = {p->iterations_per_epoch > 1 ? p->global_batch_size : p->last_batch_size,
-                                p->last_batch_size};
-    for (int b = 0; b < 2; b++) {
+    int64_t batches[2 * LS_MAX_PHASES];
+    const int n_batches = batch_sizes(&t->plan, batches);
+    for (int b = 0; b < n_batches; b++) {
         const int n_runs = ls__batch_runs(t, batches[b]);
         for (int i = 0, j; i < n_runs; i = j) {
             j = ls__next_group(t, i, n_runs);

@@ -7,11 +7,15 @@
 #include "base/mem.h"
 #include "train/trainer_internal.h"
 
-/* Sizes of an epoch's batches: all but the last, and the last. */
-static void batch_sizes(const ls_plan *plan, int64_t sizes[2])
+/* Sizes of an epoch's batches in every phase: all but the last, and the last.  Returns their number. */
+static int batch_sizes(const ls_course *course, int64_t sizes[2 * LS_MAX_PHASES])
 {
-    sizes[0] = plan->iterations_per_epoch > 1 ? plan->global_batch_size : plan->last_batch_size;
-    sizes[1] = plan->last_batch_size;
+    for (int k = 0; k < course->n_phases; k++) {
+        const ls_phase *phase = &course->phase[k];
+        sizes[2 * k] = phase->iterations_per_epoch > 1 ? phase->batch_size : phase->last_batch_size;
+        sizes[2 * k + 1] = phase->last_batch_size;
+    }
+    return 2 * course->n_phases;
 }
 
 static ls_status check_shards(const ls_plan *plan, int64_t batch_rows)
@@ -43,12 +47,12 @@ static ls_status check_batch(const ls_plan *plan, const ls_layer *layer, int64_t
 
 ls_status ls_statistics_check(const ls_plan *plan, const ls_network *network)
 {
-    int64_t sizes[2];
-    batch_sizes(plan, sizes);
+    int64_t sizes[2 * LS_MAX_PHASES];
+    const int n = batch_sizes(&plan->course, sizes);
     for (int i = 0; i < ls_network_n_layers(network); i++) {
         const ls_layer *layer = ls_network_layer(network, i);
         ls_status status = LS_OK;
-        for (int b = 0; b < 2 && status == LS_OK && layer->n_sums > 0; b++)
+        for (int b = 0; b < n && status == LS_OK && layer->n_sums > 0; b++)
             status = layer->meets ? check_batch(plan, layer, sizes[b]) : check_shards(plan, sizes[b]);
         if (status != LS_OK) return ls_status_prefix(status, "layer %s (%s)", layer->path, layer->ops->name);
     }

@@ -41,8 +41,8 @@ static ls_status create_model(ls_trainer *t)
     LS_TRY(ls_statistics_check(&t->plan, t->network));
     LS_TRY(ls_loss_create(t->config->loss, &t->loss));
     LS_TRY(ls_optimizer_create(t->config->optimizer, &t->optimizer));
-    LS_TRY(ls_schedule_create(t->config->schedule, t->optimizer->common.lr, t->plan.iterations_per_epoch,
-                              t->plan.total_iterations, &t->schedule));
+    LS_TRY(ls_schedule_create(t->config->schedule, t->optimizer->common.lr, &t->plan.course, t->plan.total_iterations,
+                              &t->schedule));
     LS_TRY(ls_watch_create(t->config, t->data->present, t->loss->ops->classifies, &t->watch));
     for (int i = 0; i < LS_N_SETS; i++) {
         char what[32];

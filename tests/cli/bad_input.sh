@@ -50,6 +50,18 @@ config 'optimizer: {name: momentun, lr: 0.1}'
 refused 2 "bad.yaml:[0-9]+.*unknown optimizer 'momentun'.*'momentum'" bad.yaml
 config 'optimizer: {name: momentum, lr: 0.1, momentum: 0.9, beta1: 0.9}'
 refused_alone 2 "bad.yaml:[0-9]+.*unknown key 'beta1'" bad.yaml
+config 'optimizer: {name: lars, lr: 0.1, ratio_exclude: [biases]}'
+refused_alone 2 "bad.yaml:[0-9]+.*'ratio_exclude' may name: bias, norm" bad.yaml
+config 'optimizer: {name: sgd, lr: 0.1, clip_norm: -1}'
+refused_alone 2 "bad.yaml:[0-9]+.*'clip_norm' is -1; allowed: above 0" bad.yaml
+config 'schedule: {name: inverse_sqrt}'
+refused 2 "bad.yaml:[0-9]+.*inverse_sqrt needs a 'warmup' or a 'timescale'" bad.yaml
+config 'schedule: {name: multistep, milestones: [5, 5]}'
+refused_alone 2 "bad.yaml:[0-9]+.*'milestones' must rise" bad.yaml
+config 'batch: {schedule: [{epoch: 0, size: 10}, {epoch: 2, size: 300}], drop_last: true}'
+refused_alone 2 "'batch.schedule' has the size 300, the training set has 250" bad.yaml
+config 'batch: {global_batch_size: 20, schedule: [{epoch: 0, size: 10}]}'
+refused 2 "bad.yaml:[0-9]+.*'batch.global_batch_size' is 20, but 'batch.schedule' begins with 10; leave it out" bad.yaml
 config 'model: [{dense: 4}, {rellu: {}}]'
 refused_alone 2 "bad.yaml:[0-9]+.*unknown layer 'rellu'.*'relu'" bad.yaml
 config 'model: [{dense: {unit: 4}}]'
@@ -206,6 +218,9 @@ resumed() { # resumed CODE REGEX ARGUMENT...
 resumed 2 "'optimizer.lr' is 0.06 here and 0.05 in the checkpoint" --lr 0.06
 resumed 2 "'batch.global_batch_size' is 25 here and 50 in the checkpoint" --batch-size 25
 resumed 2 "'batch.shards' is 3 here and [0-9]+ in the checkpoint" --shards 3
+resumed 2 "'batch.schedule' is \[\{.*here and \[\] in the checkpoint" --set 'batch.schedule=[{epoch: 0, size: 50}]'
+resumed 2 "'optimizer.ema' is 0.9 here and null in the checkpoint" --set optimizer.ema=0.9
+expect_exit 2 "has no moving average of its parameters; train with optimizer.ema" run_np 3 eval resumed/latest --ema
 resumed 2 "'train.seed' is 2 here and 1" --seed 2
 resumed 2 "'model(.2.dense.units)?'" --set 'model=[{dense: 16}, relu, {dense: 5}]'
 resumed 2 "'eval.batch'" --set eval.batch=3

@@ -108,6 +108,24 @@ optimizer: {name: momentum, lr: 0.002}
 train: {epochs: 12, seed: 2}
 END
 
+# Norms over parameters of several blocks, moving averages, batches that grow: 7 iterations an epoch, then 3.
+cat >norms.yaml <<'END'
+data:
+  train: {format: synthetic, samples: 210, features: 100, classes: 5, hidden: 8, seed: 7}
+  test: {format: synthetic, samples: 50, features: 100, classes: 5, hidden: 8, seed: 7, first: 210}
+model:
+  - dense: 130
+  - relu
+  - dense: 5
+batch: {shards: 5, micro_batch_size: 5, schedule: [{epoch: 0, size: 32}, {epoch: 2, size: 80}]}
+schedule: {name: one_cycle, unit: samples, lr_scaling: {rule: sqrt, reference_batch_size: 8}}
+train: {epochs: 4, seed: 2}
+END
+for name in clip lars lamb; do cp norms.yaml $name.yaml; done
+echo 'optimizer: {name: momentum, lr: 0.05, clip_norm: 0.2, ema: 0.9}' >>clip.yaml
+echo 'optimizer: {name: lars, lr: 1, trust: 0.01, weight_decay: 0.001, decay_exclude: [bias]}' >>lars.yaml
+echo 'optimizer: {name: lamb, lr: 0.01, clip_norm: 0.2, ema: 0.5}' >>lamb.yaml
+
 # train_as NAME NP ARGUMENT...: runs NAME.yaml into the directory NAME.run and leaves what must be equal in NAME.now
 train_as() {
     local name=$1 np=$2
@@ -125,7 +143,7 @@ train_as() {
 
 # The settings that place ranks are not part of the run, but the configuration in a checkpoint names them: runs on
 # split nodes are compared with one rank under the same setting, and by parameters and text with the others.
-for name in ragged auto regression three edges; do
+for name in ragged auto regression three edges clip lars lamb; do
     train_as $name 1
     mv $name.now $name.one
     check "$name: something was trained" test "$(grep -c '"event": "train"' $name.one)" -gt 10
@@ -147,7 +165,7 @@ for name in ragged auto regression three edges; do
 done
 
 # Shortcuts are taken only where they give the bits of separate products.
-for name in ragged auto edges; do
+for name in ragged auto edges lamb; do
     train_as $name 2 --set runtime.shortcuts=false
     check "$name: without shortcuts the same" cmp -s $name.text <(grep -v safetensors $name.now)
 done

@@ -21,7 +21,7 @@ model:
   - tanh
   - dense: 5
 batch: {global_batch_size: 64, shards: 5, micro_batch_size: 5}
-optimizer: {name: adam, lr: 0.0005}
+optimizer: {name: adam, lr: 0.0005, clip_norm: 0.5, ema: 0.98}
 schedule: {name: cosine, warmup: 20}
 train: {epochs: 20, seed: 2}
 target: {metric: validation_loss, below: 0.001, patience: 1000}
@@ -149,6 +149,17 @@ check "a run resumed elsewhere ends the same" cmp whole/$newest other/$newest
 # ---- and without a checkpoint `auto` starts anew ----
 expect_exit 4 "target was not reached" run_np 4 train c.yaml --run-dir fresh --resume auto
 is_the_same_run fresh "started by --resume auto"
+
+# ---- batches that grow: from before, at and behind the change (15 iterations an epoch, then 4) ----
+grow=(--set 'batch={schedule: [{epoch: 0, size: 64}, {epoch: 2, size: 256}]}' --set 'optimizer={name: lamb, lr: 0.002, ema: 0.9}'
+    --set 'schedule={name: polynomial, unit: epochs, warmup: 1}' --epochs 5 --set checkpoint.keep=0)
+expect_exit 4 "target was not reached" run_np 2 train c.yaml --run-dir grown "${grow[@]}"
+same "42 iterations: two epochs of 15, three of 4" "$(readlink grown/latest)" ckpt-00000042.safetensors
+for at in 2 28 30 32 40; do
+    expect_exit 4 "target was not reached" run_np 3 train c.yaml --run-dir grown.$at "${grow[@]}" \
+        --resume grown/ckpt-$(printf %08d $at).safetensors
+    check "resumed after $at iterations" cmp grown/ckpt-00000042.safetensors grown.$at/ckpt-00000042.safetensors
+done
 
 same "no node memory is left behind" "$(left_behind)" ""
 finish

@@ -53,6 +53,14 @@ holds iterations_per_epoch 60000 last_batch_size 1 shards 1 micro_batch_size 1
 plan --set data.validation.last=5000
 holds n_samples 55000 n_validation 5000 iterations_per_epoch 550
 
+# ---- batch sizes by epoch: 30 epochs of 235 iterations, then 10 of 59 ----
+plan --set 'batch={schedule: [{epoch: 0, size: 256}, {epoch: 30, size: 1024}]}' --epochs 40
+holds iterations_per_epoch 235 last_batch_size 96 total_iterations 7640 global_batch_size 256 shards 8 micro_batch_size 128 \
+    phases '[{"first_epoch": 0, "first_iteration": 0, "batch_size": 256, "iterations_per_epoch": 235, "last_batch_size": 96}, {"first_epoch": 30, "first_iteration": 7050, "batch_size": 1024, "iterations_per_epoch": 59, "last_batch_size": 608}]'
+run_np 0 plan c.yaml --set 'batch={schedule: [{epoch: 0, size: 256}, {epoch: 30, size: 1024}]}' --epochs 40 \
+    --samples 7049:7051 | awk '{ print gsub(/[0-9]+[],]/, "") }' >sizes # numbers of a line: iteration, epoch, samples
+same "the last batch of 256 and the first of 1024" "$(tr '\n' ' ' <sizes)" "98 1026 "
+
 # ---- shards, micro-batches and ranks ----
 plan --batch-size 101 --shards 4 --micro-batch-size 8
 holds shard_sizes '[26, 25, 25, 25]' last_shard_sizes '[2, 2, 1, 1]' micro_batch_size 8 shards 4

@@ -16,19 +16,21 @@ metrics: {every_iterations: 1}
 END
 
 hash_of() { # PROGRAM OPTIMIZER
-  timeout 60 "$1" train "$work/run.yaml" --run-dir "$work/run" --overwrite --quiet --set "optimizer={name: $2, lr: 0.01, weight_decay: 0.01}" \
+  timeout 60 "$1" train "$work/run.yaml" --run-dir "$work/run" --overwrite --quiet --set "optimizer={lr: 0.01, weight_decay: 0.01, name: $2}" \
     </dev/null >/dev/null
   "$1" inspect "$work/run/latest" --hash
-  grep -o '"gnorm": [^,]*' "$work/run/metrics.jsonl" | cksum
+  grep -oE '"(gnorm|ema_loss)": [^,]*' "$work/run/metrics.jsonl" | cksum
 }
 
 runs=0
-for optimizer in sgd momentum nesterov adam adamw; do
-  expected=$(hash_of "$1" $optimizer)
+# the last two with options of their own, a clipped norm and an average
+for optimizer in sgd momentum nesterov adam adamw lars lamb rmsprop "rmsprop, centered: true, eps: 0.1, momentum: 0.5" \
+  "lamb, clip_norm: 0.1, ema: 0.9"; do
+  expected=$(hash_of "$1" "$optimizer")
   for variant in "${@:2}"; do
     isa=${variant%%:*}
     [ "$isa" = generic ] || grep -qw "$isa" /proc/cpuinfo || continue
-    found=$(hash_of "${variant#*:}" $optimizer)
+    found=$(hash_of "${variant#*:}" "$optimizer")
     [ "$found" = "$expected" ] || { echo "$optimizer on $isa: $found, expected $expected"; exit 1; }
     runs=$((runs + 1))
   done

@@ -216,15 +216,32 @@ static void batch_norm_of_both_kinds(void **state)
     check_bits(ghost_norm, NULL, 7);
 }
 
+/* Batches of 20 for an epoch of 97 samples, then of 60: 5 iterations, then 2 each. */
+static const char *const growing = "data:\n"
+                                   "  train: {format: synthetic, samples: 97, features: 70, classes: 7, hidden: 8}\n"
+                                   "  test: {format: synthetic, samples: 33, features: 70, classes: 7, hidden: 8}\n"
+                                   "model: [{dense: 61}, relu, {dense: 7}]\n"
+                                   "batch: {shards: 4, schedule: [{epoch: 0, size: 20}, {epoch: 1, size: 60}]}\n"
+                                   "optimizer: {name: momentum, lr: 0.05}\n"
+                                   "schedule: {name: linear, unit: epochs, warmup: 1, duration: 50}\n"
+                                   "train: {epochs: 50}\n";
+
+static void batches_that_grow(void **state)
+{
+    (void)state;
+    check_bits(growing, NULL, 10);
+    check_bits(growing, "runtime: {shortcuts: false}", 10);
+}
+
 static void iterations_allocate_nothing(void **state)
 {
     (void)state;
-    const char *const texts[] = {ragged, adam, plain, blocks, batch_norm, ghost_norm};
-    const char *const extra[] = {NULL, NULL, with_norms[4], NULL, NULL, NULL};
-    for (int i = 0; i < 18; i++) {
-        ls_job *job = ls_test_split(0, i / 6);
+    const char *const texts[] = {ragged, adam, plain, blocks, batch_norm, ghost_norm, growing};
+    const char *const extra[] = {NULL, NULL, with_norms[4], NULL, NULL, NULL, NULL};
+    for (int i = 0; i < 21; i++) {
+        ls_job *job = ls_test_split(0, i / 7);
         ls_test_run run;
-        LS_CHECK(ls_test_open(job, texts[i % 6], extra[i % 6], NULL, &run) == LS_OK);
+        LS_CHECK(ls_test_open(job, texts[i % 7], extra[i % 7], NULL, &run) == LS_OK);
         ls_status status = ls_trainer_step(run.trainer);
         const uint64_t before = ls_mem_allocations();
         for (int j = 0; status == LS_OK && j < 50; j++) status = ls_trainer_step(run.trainer);
@@ -327,6 +344,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(norms_over_parameters),
     cmocka_unit_test(residual_blocks_and_norms),
     cmocka_unit_test(batch_norm_of_both_kinds),
+    cmocka_unit_test(batches_that_grow),
     cmocka_unit_test(iterations_allocate_nothing),
     cmocka_unit_test(groups_of_micro_batches_give_the_same_bits),
     cmocka_unit_test(several_buckets_give_the_same_bits),

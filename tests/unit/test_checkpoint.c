@@ -105,6 +105,8 @@ static void what_is_read(void **state)
     ls_checkpoint_close(NULL);
     assert_true(ls_checkpoint_is_slot("optimizer.momentum.0.weight"));
     assert_false(ls_checkpoint_is_slot("0.weight"));
+    assert_true(ls_checkpoint_is_ema("ema.0.weight"));
+    assert_false(ls_checkpoint_is_ema("0.weight"));
     assert_false(ls_checkpoint_is_slot("optimizer"));
 }
 

@@ -184,6 +184,15 @@ static void wrong_values(void **state)
                  {"batch.global_batch_size", "auto", "must be a whole number"},
                  {"batch.shards", "5000", "'batch.shards' is 5000"},
                  {"batch.drop_last", "maybe", "must be true or false"},
+                 {"batch.schedule", "256", "'batch.schedule' must be a list of at most 16 entries"},
+                 {"batch.schedule", "[256]", "an entry of 'batch.schedule' must be keys and values"},
+                 {"batch.schedule", "[{epoch: 1, size: 2}]", "'batch.schedule' must begin with epoch 0"},
+                 {"batch.schedule", "[{epoch: 0, size: 2}, {epoch: 0, size: 3}]", "must rise; 0 does not"},
+                 {"batch.schedule", "[{epoch: 0}]", "needs the key 'size'"},
+                 {"batch.schedule", "[{epoch: 0, size: 0}]", "'size' is 0; allowed: from 1"},
+                 {"batch.schedule", "[{epoch: 0, batch: 2}]", "unknown key 'batch'"},
+                 {"batch", "{global_batch_size: 64, schedule: [{epoch: 0, size: 32}]}",
+                  "'batch.global_batch_size' is 64, but 'batch.schedule' begins with 32"},
                  {"train.epochs", "-1", "'train.epochs' is -1"},
                  {"train.seed", "-1", "'train.seed' is -1"},
                  {"train.seed", "9007199254740993000", "'train.seed' is"},
@@ -204,6 +213,29 @@ static void wrong_values(void **state)
                  {"model.x.y", "5", "--set: 'model.x.y' is not a path of keys"},
                  {"model", "[", "--set:2:1: not valid YAML"}};
     for (int i = 0; i < LENGTH(cases); i++) assert_override_refused(cases[i].key, cases[i].value, cases[i].word);
+}
+
+/* The first size is the batch size, also when the configuration comes back from a checkpoint. */
+static void batch_schedules(void **state)
+{
+    (void)state;
+    ls_config *c = with("batch.schedule", "[{epoch: 0, size: 48}, {epoch: 30, size: 1024}]"), *again;
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(c->batch.global_batch_size, 48);
+        assert_int_equal(c->batch.n_phases, 2);
+        assert_int_equal(c->batch.phase[0].epoch, 0);
+        assert_int_equal(c->batch.phase[0].size, 48);
+        assert_int_equal(c->batch.phase[1].epoch, 30);
+        assert_int_equal(c->batch.phase[1].size, 1024);
+        ls_text text = {0};
+        ls_config_text(c, &text);
+        assert_int_equal(ls_config_parse(text.data, text.n, "again", ".", NULL, 0, &again), LS_OK);
+        assert_int_equal(ls_config_check_resume(again, c, true), LS_OK);
+        ls_config_destroy(&c);
+        c = again;
+        ls_text_free(&text);
+    }
+    ls_config_destroy(&c);
 }
 
 static void overrides_come_last(void **state)
@@ -278,6 +310,7 @@ static void resuming(void **state)
     static const char *const identity[][3] = {
         {"batch.global_batch_size", "64", "'batch.global_batch_size' is 64 here and 32 in the checkpoint"},
         {"batch.drop_last", "true", "'batch.drop_last' is true"},
+        {"batch.schedule", "[{epoch: 0, size: 8}, {epoch: 2, size: 9}]", "'batch.schedule.1.epoch' is 2 here and 3"},
         {"train.seed", "5", "'train.seed' is 5"},
         {"model", "[{dense: 11}]", "'model.0.dense' is"},
         {"optimizer", "{lr: 0.2}", "'optimizer.lr' is 0.2"},
@@ -285,8 +318,10 @@ static void resuming(void **state)
         {"data.shuffle", "false", "'data.shuffle' is false"},
         {"eval.batch", "64", "'eval.batch' is 64"},
         {"loss", "mse", "'loss' is \"mse\""}};
-    static const char *const other[] = {"32",   "false", "6", "[{dense: 10}]", "{lr: 0.1}", "{mean: 0.6}",
-                                        "true", "32",    "l1"};
+    static const char *const other[] = {"32",          "false",         "[{epoch: 0, size: 8}, {epoch: 3, size: 9}]",
+                                        "6",           "[{dense: 10}]", "{lr: 0.1}",
+                                        "{mean: 0.6}", "true",          "32",
+                                        "l1"};
     static const char *const free_keys[][3] = {{"checkpoint.keep", "1", "2"},
                                                {"batch.shards", "4", "2"}, /* compared when resolved, by the trainer */
                                                {"checkpoint.every_iterations", "5", "0"},
@@ -351,6 +386,7 @@ int main(void)
         cmocka_unit_test(the_example_files),
         cmocka_unit_test(wrong_files),
         cmocka_unit_test(wrong_values),
+        cmocka_unit_test(batch_schedules),
         cmocka_unit_test(overrides_come_last),
         cmocka_unit_test(texts_read_back),
         cmocka_unit_test(resuming),

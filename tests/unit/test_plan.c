@@ -281,6 +281,93 @@ static void what_is_due(void **state)
         }
 }
 
+/* Two epochs in batches of 30, then three in batches of 50, then batches of 200; 130 samples. */
+static ls_config growing(bool drop_last)
+{
+    ls_config config = configuration(30, 7, LS_AUTO, drop_last);
+    config.batch.n_phases = 3;
+    config.batch.phase[0].size = 30;
+    config.batch.phase[1].epoch = 2;
+    config.batch.phase[1].size = 50;
+    config.batch.phase[2].epoch = 5;
+    config.batch.phase[2].size = 200;
+    return config;
+}
+
+static void batches_that_grow(void **state)
+{
+    (void)state;
+    /* iteration: epoch, first, rows */
+    static const int64_t cases[][4] = {{0, 0, 0, 30},    {3, 0, 90, 30},  {4, 0, 120, 10},  {5, 1, 0, 30},
+                                       {9, 1, 120, 10},  {10, 2, 0, 50},  {12, 2, 100, 30}, {13, 3, 0, 50},
+                                       {18, 4, 100, 30}, {19, 5, 0, 130}, {20, 6, 0, 130},  {25, 11, 0, 130}};
+    ls_config config = growing(false);
+    ls_plan plan = make(&config, 130);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const ls_batch batch = ls_plan_batch(&plan, cases[i][0]);
+        assert_int_equal(batch.epoch, cases[i][1]);
+        assert_int_equal(batch.first, cases[i][2]);
+        assert_int_equal(batch.rows, cases[i][3]);
+    }
+    assert_int_equal(plan.global_batch_size, 30);
+    assert_int_equal(plan.iterations_per_epoch, 5);
+    assert_int_equal(plan.total_iterations, 2 * 5 + 3 * 3 + 2 * 1);
+    assert_int_equal(ls_plan_total_epochs(&plan), 7);
+    assert_int_equal(ls_course_samples(&plan.course, 0), 0);
+    assert_int_equal(ls_course_samples(&plan.course, 4), 120);
+    assert_int_equal(ls_course_samples(&plan.course, 5), 130);
+    assert_int_equal(ls_course_samples(&plan.course, 12), 360);
+    assert_int_equal(ls_course_samples(&plan.course, 19), 650);
+    assert_int_equal(ls_course_samples(&plan.course, 21), 910);
+    assert_int_equal(plan.n_shards, 1);           /* from 30 */
+    assert_int_equal(plan.micro_batch_size, 200); /* from 200 */
+    assert_int_equal(ls_plan_max_rows(&plan, 1), 130);
+    config.train.max_iterations = 17;
+    assert_int_equal(make(&config, 130).total_iterations, 17);
+    plan = make(&config, 130);
+    assert_int_equal(ls_plan_total_epochs(&plan), 5);
+    config.train.epochs = LS_AUTO;
+    config.train.max_iterations = 1000;
+    plan = make(&config, 130);
+    assert_int_equal(ls_plan_total_epochs(&plan), 5 + (1000 - 19));
+}
+
+/* With drop_last: 4 iterations, then 2; the last size does not fit. */
+static void growing_batches_without_the_tail(void **state)
+{
+    (void)state;
+    ls_config config = growing(true);
+    ls_plan plan;
+    assert_int_equal(ls_plan_create(&config, 130, &plan), LS_EUSAGE);
+    assert_non_null(strstr(ls_status_message(), "'batch.schedule' has the size 200, the training set has 130"));
+    config.batch.n_phases = 2;
+    plan = make(&config, 130);
+    assert_int_equal(plan.total_iterations, 2 * 4 + 5 * 2);
+    assert_int_equal(ls_plan_batch(&plan, 7).rows, 30);
+    assert_int_equal(ls_plan_batch(&plan, 8).epoch, 2);
+    assert_int_equal(ls_plan_batch(&plan, 9).first, 50);
+    assert_int_equal(ls_course_samples(&plan.course, 10), 2 * 120 + 100);
+}
+
+/* Epochs end after 5, 10, 13, 16, 19, 20, 21 iterations. */
+static void what_is_due_when_batches_grow(void **state)
+{
+    (void)state;
+    static const int ends[] = {5, 10, 13, 16, 19, 20, 21};
+    ls_config config = growing(false);
+    const ls_plan plan = make(&config, 130);
+    for (int every = 0; every <= 3; every++) {
+        config.eval.every_epochs = every;
+        for (int i = 1, epochs = 0; i <= 21; i++) {
+            const bool end = i == ends[epochs];
+            epochs += end;
+            assert_int_equal(ls_plan_eval_due(&plan, &config, i), end && every > 0 && epochs % every == 0);
+            assert_int_equal(ls_plan_ends_epoch(&plan, i), end);
+            assert_int_equal(ls_course_epochs(&plan.course, i), epochs);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +381,9 @@ int main(void)
         cmocka_unit_test(bounds_are_tight),
         cmocka_unit_test(shards_of_ranks),
         cmocka_unit_test(what_is_due),
+        cmocka_unit_test(batches_that_grow),
+        cmocka_unit_test(growing_batches_without_the_tail),
+        cmocka_unit_test(what_is_due_when_batches_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

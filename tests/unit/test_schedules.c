@@ -1,101 +1,24 @@
 /* The conformance suite of the schedule registry: each rate against a closed formula in double. */
-#include "model_bench.h"
 #include "optim/registry.h"
-
-typedef struct schedule_case {
-    const char *yaml, *name;
-    double base;
-    int64_t per_epoch, total, warmup; /* in iterations */
-    double duration;                  /* in iterations; 0: the rest of the run */
-    double final, every, gamma;
-    bool needs_length;
-} schedule_case;
-
-static const schedule_case cases[] = {
-    {"{}", "constant", 0.1, 100, 50, 0, 0, 0, 0, 0, false},
-    {"{name: constant, warmup: 7}", "constant", 0.1, 100, 50, 7, 0, 0, 0, 0, false},
-    {"{name: constant, warmup: 2, unit: epochs}", "constant", 0.1, 10, 50, 20, 0, 0, 0, 0, false},
-    {"{name: constant, warmup: 0.25, unit: epochs}", "constant", 0.1, 10, 50, 3, 0, 0, 0, 0, false},
-    {"{name: constant, warmup: 2.5}", "constant", 0.1, 10, 50, 3, 0, 0, 0, 0, false},
-    {"{name: constant, warmup: 100}", "constant", 0.1, 10, 50, 100, 0, 0, 0, 0, false},
-    {"{name: step, every: 10}", "step", 1.0, 100, 50, 0, 0, 0, 10, 0.1, false},
-    {"{name: step, every: 2, unit: epochs, gamma: 0.5}", "step", 1.0, 7, 50, 0, 0, 0, 14, 0.5, false},
-    {"{name: step, every: 10, gamma: 0.5, warmup: 5}", "step", 1.0, 7, 50, 5, 0, 0, 10, 0.5, false},
-    {"{name: step, every: 7.5, gamma: 2}", "step", 1.0, 7, 50, 0, 0, 0, 7.5, 2, false},
-    {"{name: cosine}", "cosine", 0.4, 100, 50, 0, 0, 0, 0, 0, true},
-    {"{name: cosine, final_lr: 0.1, warmup: 10}", "cosine", 0.4, 100, 50, 10, 0, 0.1, 0, 0, true},
-    {"{name: cosine, duration: 20, warmup: 4}", "cosine", 0.4, 100, 50, 4, 20, 0, 0, 0, false},
-    {"{name: cosine, duration: 3, unit: epochs, warmup: 1}", "cosine", 0.4, 8, 50, 8, 24, 0, 0, 0, false},
-    {"{name: cosine, duration: 1000}", "cosine", 0.4, 8, 50, 0, 1000, 0, 0, 0, false},
-    {"{name: cosine}", "cosine", 0.4, 8, 1, 0, 0, 0, 0, 0, true},
-    {"{name: cosine, warmup: 60}", "cosine", 0.4, 8, 50, 60, 0, 0, 0, 0, true},
-    {"{name: linear}", "linear", 0.4, 100, 50, 0, 0, 0, 0, 0, true},
-    {"{name: linear, final_lr: 0.8}", "linear", 0.4, 100, 50, 0, 0, 0.8, 0, 0, true},
-    {"{name: linear, final_lr: 0.1, duration: 12.5, warmup: 3}", "linear", 0.4, 9, 50, 3, 12.5, 0.1, 0, 0, false},
-    {"{name: linear, duration: ~, unit: epochs}", "linear", 0.4, 9, 50, 0, 0, 0, 0, 0, true},
-    {"{name: linear, duration: 0.5, unit: epochs}", "linear", 0.4, 9, 50, 0, 4.5, 0, 0, 0, false},
-    {"{name: linear}", "linear", 0.4, 9, 0, 0, 0, 0, 0, 0, true},
-};
-enum { N_CASES = sizeof cases / sizeof cases[0] };
-
-static double constant_twin(const schedule_case *c, double t, double done)
-{
-    (void)t, (void)done;
-    return c->base;
-}
-
-static double step_twin(const schedule_case *c, double t, double done)
-{
-    (void)done;
-    double lr = c->base;
-    for (double next = c->every; next <= t; next += c->every) lr *= c->gamma;
-    return lr;
-}
-
-static double cosine_twin(const schedule_case *c, double t, double done)
-{
-    (void)t;
-    return c->final + 0.5 * (c->base - c->final) * (1.0 + cos(acos(-1.0) * done));
-}
-
-static double linear_twin(const schedule_case *c, double t, double done)
-{
-    (void)t;
-    return (1.0 - done) * c->base + done * c->final;
-}
-
-static const struct {
-    const char *name;
-    double (*lr)(const schedule_case *c, double t, double done);
-} schedule_twins[] = {
-    {"constant", constant_twin}, {"step", step_twin}, {"cosine", cosine_twin}, {"linear", linear_twin}};
-
-static int twin_of(const char *name)
-{
-    for (int i = 0; i < 4; i++)
-        if (strcmp(schedule_twins[i].name, name) == 0) return i;
-    fail_msg("schedule %s has no twin", name);
-    return -1;
-}
-
-/* Rate of iteration i: t iterations behind the warm-up, of which the part `done` of the decay. */
-static double twin_lr(const schedule_case *c, int64_t i)
-{
-    if (i < c->warmup) return c->base * (double)(i + 1) / (double)c->warmup;
-    const double t = (double)(i - c->warmup), rest = fmax((double)(c->total - c->warmup), 1.0);
-    const double duration = c->duration > 0 ? c->duration : rest;
-    return schedule_twins[twin_of(c->name)].lr(c, t, fmin(t / duration, 1.0));
-}
+#include "schedule_cases.h"
 
 typedef struct bench {
     ls_node *spec;
     ls_schedule *schedule;
 } bench;
 
+/* One batch size of 10 samples. */
+static ls_course course_of(int64_t per_epoch)
+{
+    return (ls_course){.n_phases = 1,
+                       .phase = {{.batch_size = 10, .iterations_per_epoch = per_epoch, .last_batch_size = 10}}};
+}
+
 static bench bench_create(const char *yaml, double base, int64_t per_epoch, int64_t total)
 {
     bench b = {.spec = parse(yaml)};
-    if (ls_schedule_create(b.spec, base, per_epoch, total, &b.schedule) != LS_OK)
+    const ls_course course = course_of(per_epoch);
+    if (ls_schedule_create(b.spec, base, &course, total, &b.schedule) != LS_OK)
         fail_msg("%s: %s", yaml, ls_status_message());
     return b;
 }
@@ -189,11 +112,18 @@ static void test_corners_are_exact(void **state)
 static void test_short_runs_have_finite_rates(void **state)
 {
     (void)state;
-    static const char *const names[] = {"{name: cosine}", "{name: linear}", "{name: cosine, warmup: 1}",
-                                        "{name: linear, warmup: 1}"};
-    for (int i = 0; i < 4; i++)
+    static const char *const names[] = {"{name: cosine}",
+                                        "{name: linear}",
+                                        "{name: cosine, warmup: 1}",
+                                        "{name: linear, warmup: 1}",
+                                        "{name: polynomial, power: 2}",
+                                        "{name: one_cycle}",
+                                        "{name: one_cycle, pct_start: 0, three_phase: true}",
+                                        "{name: one_cycle, pct_start: 1}",
+                                        "{name: one_cycle, pct_start: 0.5}"};
+    for (int i = 0; i < 9; i++)
         for (int64_t total = 0; total < 3; total++) {
-            assert_true(rate(names[i], 1, total, 0) == 0.5);
+            if (i < 5) assert_true(rate(names[i], 1, total, 0) == 0.5);
             for (int64_t t = 0; t < 5; t++) assert_true(isfinite(rate(names[i], 1, total, t)));
         }
 }
@@ -222,11 +152,96 @@ static void test_fractions_of_epochs_are_whole_iterations(void **state)
     bench_destroy(&b);
 }
 
+/* 100 samples: 10 epochs of 10 batches of 10, then epochs of batches of 40, 40 and 20. */
+static const ls_course growing = {.n_phases = 2,
+                                  .phase = {{.batch_size = 10, .iterations_per_epoch = 10, .last_batch_size = 10},
+                                            {.first_epoch = 10,
+                                             .first_iteration = 100,
+                                             .batch_size = 40,
+                                             .iterations_per_epoch = 3,
+                                             .last_batch_size = 20}}};
+
+static double growing_rate(const char *yaml, int64_t total, int64_t iteration)
+{
+    ls_node *spec = parse(yaml);
+    ls_schedule *schedule;
+    assert_int_equal(ls_schedule_create(spec, 0.5, &growing, total, &schedule), LS_OK);
+    const double lr = ls_schedule_lr(schedule, iteration);
+    ls_schedule_destroy(&schedule);
+    ls_node_destroy(&spec);
+    return lr;
+}
+
+/* Times in epochs and samples follow the batches, times in iterations do not. */
+static void test_growing_batches(void **state)
+{
+    (void)state;
+    static const char *const epochs = "{name: linear, duration: 20, unit: epochs}";
+    static const char *const samples = "{name: linear, duration: 2000, unit: samples}";
+    static const char *const iterations = "{name: linear, duration: 200}";
+    /* epochs 0, 5, 10, 10 2/3, 11, 19 1/3 and 20 are at the iterations 0, 50, 100, 102, 103, 128 and 130 */
+    static const int64_t at[] = {0, 50, 100, 102, 103, 128, 130};
+    static const double by_epochs[] = {0, 5, 10, 10 + 2.0 / 3, 11, 19 + 1.0 / 3, 20};
+    static const double by_samples[] = {0, 500, 1000, 1080, 1100, 1940, 2000};
+    for (int i = 0; i < 7; i++) {
+        assert_close(epochs, at[i], growing_rate(epochs, 160, at[i]), 0.5 * (1 - by_epochs[i] / 20), 1e-15);
+        assert_close(samples, at[i], growing_rate(samples, 160, at[i]), 0.5 * (1 - by_samples[i] / 2000), 1e-15);
+        assert_close(iterations, at[i], growing_rate(iterations, 160, at[i]), 0.5 * (1 - (double)at[i] / 200), 1e-15);
+    }
+    assert_true(growing_rate("{name: step, every: 11, gamma: 0.5, unit: epochs}", 160, 102) == 0.5);
+    assert_true(growing_rate("{name: step, every: 11, gamma: 0.5, unit: epochs}", 160, 103) == 0.25);
+    assert_true(growing_rate("{name: multistep, milestones: [1100], gamma: 0.5, unit: samples}", 160, 102) == 0.5);
+    assert_true(growing_rate("{name: multistep, milestones: [1100], gamma: 0.5, unit: samples}", 160, 103) == 0.25);
+    assert_true(growing_rate("{name: linear, unit: epochs}", 130, 115) == 0.125); /* the run has 20 epochs; 15 */
+    /* the rate of a batch is that behind it */
+    assert_true(growing_rate("{warmup: 1000, unit: samples}", 160, 0) == 0.005);
+    assert_true(growing_rate("{warmup: 1040, unit: samples}", 160, 100) == 0.5);
+    assert_true(growing_rate("{warmup: 1060, unit: samples}", 160, 101) == 0.5); /* ends inside the batch */
+}
+
+static void test_warmup_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml;
+        int64_t end;
+    } ends[] = {{"{}", 0},
+                {"{warmup: 7}", 7},
+                {"{warmup: 2, unit: epochs}", 20},
+                {"{warmup: 11, unit: epochs}", 103},
+                {"{warmup: 1000, unit: samples}", 100},
+                {"{warmup: 1001, unit: samples}", 101},
+                {"{warmup: 15, unit: samples}", 2},
+                {"{warmup: 1000}", 160}};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        ls_node *spec = parse(ends[i].yaml);
+        ls_schedule *schedule;
+        assert_int_equal(ls_schedule_create(spec, 0.5, &growing, 160, &schedule), LS_OK);
+        assert_int_equal(ls_schedule_warmup_end(schedule), ends[i].end);
+        ls_schedule_destroy(&schedule);
+        ls_node_destroy(&spec);
+    }
+}
+
+/* The course's first batch size is 10. */
+static void test_scaling_rules(void **state)
+{
+    (void)state;
+    assert_true(growing_rate("{lr_scaling: {rule: linear, reference_batch_size: 40}}", 160, 120) == 0.125);
+    assert_true(growing_rate("{lr_scaling: {rule: sqrt, reference_batch_size: 40}}", 160, 0) == 0.25);
+    assert_true(growing_rate("{lr_scaling: {rule: none, reference_batch_size: 40}}", 160, 0) == 0.5);
+    assert_true(growing_rate("{lr_scaling: {rule: linear, reference_batch_size: 5}, warmup: 2}", 160, 0) == 0.5);
+    assert_true(growing_rate("{lr_scaling: {rule: linear}}", 160, 0) == 0.5 * (10.0 / 256.0));
+    assert_true(growing_rate("{name: linear, final_lr: 0.25, lr_scaling: {rule: linear, reference_batch_size: 5}}", 160,
+                             160) == 0.25);
+}
+
 static void refused(const char *yaml, const char *word, const char *other)
 {
     ls_node *spec = parse(yaml);
     ls_schedule *schedule = (ls_schedule *)spec;
-    const ls_status status = ls_schedule_create(spec, 0.1, 10, 100, &schedule);
+    const ls_course course = course_of(10);
+    const ls_status status = ls_schedule_create(spec, 0.1, &course, 100, &schedule);
     if (status != LS_EUSAGE) fail_msg("%s: status %d", yaml, status);
     assert_null(schedule);
     assert_message(word);
@@ -243,9 +258,23 @@ static void test_refusals_name_place_and_reason(void **state)
     refused("{name: cosine, duration: 0}", "'duration' is 0", "above 0");
     refused("{name: cosine, final_lr: -1}", "'final_lr' is -1", "from 0");
     refused("{name: constant, warmup: -1}", "'warmup' is -1", "from 0");
-    refused("{name: constant, unit: hours}", "'unit' must be one of", "iterations, epochs");
+    refused("{name: constant, unit: hours}", "'unit' must be one of", "iterations, epochs, samples");
     refused("{name: constant, gamma: 1}", "unknown key 'gamma'", "test.yaml:1:");
     refused("{name: cosine, warm_up: 1}", "unknown key 'warm_up'", "did you mean 'warmup'?");
+    refused("{name: multistep}", "needs the key 'milestones'", "after the warm-up");
+    refused("{name: multistep, milestones: []}", "'milestones' needs a list of times", "test.yaml:1:");
+    refused("{name: multistep, milestones: [3, 2]}", "'milestones' must rise, from above 0; 2 does not",
+            "test.yaml:1:");
+    refused("{name: multistep, milestones: [0, 2]}", "'milestones' must rise", "test.yaml:1:");
+    refused("{name: multistep, milestones: [a]}", "'milestones' must be a number or a list", "test.yaml:1:");
+    refused("{name: inverse_sqrt}", "inverse_sqrt needs a 'warmup' or a 'timescale'", "test.yaml:1:");
+    refused("{name: polynomial, power: 0}", "'power' is 0", "above 0");
+    refused("{name: one_cycle, pct_start: 1.5}", "'pct_start' is 1.5", "to 1");
+    refused("{name: one_cycle, anneal_strategy: cosine}", "'anneal_strategy' must be one of", "cos, linear");
+    refused("{lr_scaling: linear}", "'lr_scaling' holds keys of its own", "test.yaml:1:");
+    refused("{lr_scaling: {rule: root}}", "'lr_scaling.rule' must be one of: none, linear, sqrt", "test.yaml:1:");
+    refused("{lr_scaling: {rule: sqrt, reference_batch_size: 0}}", "reference_batch_size' is 0", "from 1");
+    refused("{lr_scaling: {reference: 1}}", "unknown key 'lr_scaling.reference'", "test.yaml:1:");
     ls_schedule_destroy(NULL);
 }
 
@@ -259,6 +288,9 @@ int main(void)
         cmocka_unit_test(test_corners_are_exact),
         cmocka_unit_test(test_short_runs_have_finite_rates),
         cmocka_unit_test(test_fractions_of_epochs_are_whole_iterations),
+        cmocka_unit_test(test_growing_batches),
+        cmocka_unit_test(test_warmup_end),
+        cmocka_unit_test(test_scaling_rules),
         cmocka_unit_test(test_refusals_name_place_and_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

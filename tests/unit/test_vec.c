@@ -151,6 +151,32 @@ static void division(void **state)
         }
 }
 
+static void scaling_approaching_and_swapping(void **state)
+{
+    (void)state;
+    static float expected[MAX + GUARD], other[MAX + GUARD];
+    for (int s = 0; s < N_SIZES; s++) {
+        fill(a, MAX + GUARD, 41);
+        fill(b, MAX + GUARD, 42);
+        memcpy(expected, a, sizeof a);
+        for (int64_t i = 0; i < sizes[s]; i++) expected[i] = a[i] * 0.3f;
+        ls_vec_scale(sizes[s], 0.3f, a);
+        assert_bits(a, expected, "scale", sizes[s]);
+        for (int64_t i = 0; i < sizes[s]; i++) expected[i] = a[i] + 0.1f * (b[i] - a[i]);
+        ls_vec_approach(sizes[s], 0.1f, b, a);
+        assert_bits(a, expected, "approach", sizes[s]);
+        ls_vec_approach(sizes[s], 0.7f, a, expected); /* where it is, it stays */
+        assert_bits(expected, a, "approach of equals", sizes[s]);
+        memcpy(expected, a, sizeof a);
+        memcpy(other, b, sizeof b);
+        memcpy(expected, b, (size_t)sizes[s] * sizeof *b);
+        memcpy(other, a, (size_t)sizes[s] * sizeof *a);
+        ls_vec_swap(sizes[s], a, b);
+        assert_bits(a, expected, "swap", sizes[s]);
+        assert_bits(b, other, "swap", sizes[s]);
+    }
+}
+
 /* The documented lanes: lane j has elements j, j + 16, ...; then halves. */
 static double lanes(int64_t n, const float *x)
 {
@@ -190,9 +216,15 @@ static void fingerprint_is_stable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addition),        cmocka_unit_test(rows_of_bias),          cmocka_unit_test(column_sums),
-        cmocka_unit_test(rectifier),       cmocka_unit_test(rectifier_backward),    cmocka_unit_test(division),
-        cmocka_unit_test(sums_of_squares), cmocka_unit_test(fingerprint_is_stable),
+        cmocka_unit_test(addition),
+        cmocka_unit_test(rows_of_bias),
+        cmocka_unit_test(column_sums),
+        cmocka_unit_test(rectifier),
+        cmocka_unit_test(rectifier_backward),
+        cmocka_unit_test(division),
+        cmocka_unit_test(sums_of_squares),
+        cmocka_unit_test(fingerprint_is_stable),
+        cmocka_unit_test(scaling_approaching_and_swapping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
