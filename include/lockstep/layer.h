@@ -101,6 +101,8 @@ typedef struct ls_layer_ops {
     bool in_place;         /* y may be x, and dx may be dy; such a backward is given x == NULL */
     bool needs_y;          /* backward reads y: nobody may overwrite it in place */
     bool is_rectifier;
+    bool rows_alone; /* each row has products of its own, and a run's gradient is complete before it is added to its
+                      * leaf: the shortcuts that start-up tries hold without a trial */
     /** Fills out, n_tensors, scratch_floats and tensor (name is the part behind the position; first is set later) from
      * options and in. LS_EUSAGE with a sentence; the caller adds the position. */
     ls_status (*plan)(ls_layer *layer);

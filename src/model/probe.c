@@ -10,6 +10,12 @@
 
 enum { SEED = 20, MIN_TRIALS = 8, MAX_TRIALS = 64 };
 
+/* Whether there is anything to try. */
+static bool has_products(const ls_layer *layer)
+{
+    return layer->n_tensors > 0 && !layer->ops->rows_alone;
+}
+
 static uint64_t signature(const ls_run *runs, int n_runs)
 {
     uint64_t value = (uint64_t)n_runs;
@@ -164,7 +170,7 @@ ls_status ls_executor_try_sharing(ls_executor *ex, const ls_run *runs, int n_run
         .runs = runs, .n_runs = n_runs, .n_rows = n_rows, .params = s.params, .training = true, .scratch = s.scratch};
     for (int i = 0; i < n_layers && status == LS_OK; i++) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
-        if (layer->n_tensors > 0) try_layer(layer, &pass, &s, &partition->forward[i], &partition->backward[i]);
+        if (has_products(layer)) try_layer(layer, &pass, &s, &partition->forward[i], &partition->backward[i]);
     }
     destroy_memory(&s);
     ex->n_partitions++; /* its memory is the executor's from here on */
@@ -177,7 +183,7 @@ void ls_executor_shared(const ls_executor *ex, const ls_run *runs, int n_runs, i
     const ls_partition *partition = ls__executor_partition(ex, runs, n_runs);
     *forward = *backward = *n_layers = 0;
     for (int i = 0; i < ls_network_n_layers(ex->network); i++) {
-        if (ls_network_layer(ex->network, i)->n_tensors == 0) continue;
+        if (!has_products(ls_network_layer(ex->network, i))) continue;
         (*n_layers)++;
         *forward += partition != NULL && partition->forward[i];
         *backward += partition != NULL && partition->backward[i];
@@ -222,7 +228,7 @@ ls_status ls_network_try_adding(const ls_network *network, int64_t n_rows, bool 
     for (int i = 0; i < ls_network_n_layers(network) && status == LS_OK && *equal; i++) {
         const ls_layer *layer = ls_network_layer(network, i);
         const int n = count_trials(4.0 * (double)n_rows * (double)layer->n_in * (double)layer->n_out);
-        for (int j = 0; j < n && *equal && layer->n_tensors > 0; j++) {
+        for (int j = 0; j < n && *equal && has_products(layer); j++) {
             refill(&s, layer, n_rows, j);
             *equal = adds_alike(layer, pass, &s, s.params, more, more + ls_pad_floats(n_floats), n_floats);
         }
