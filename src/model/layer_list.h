@@ -1,10 +1,10 @@
 /* The layers that a model may name; a new one is one row here and one file. */
 LS_LAYER(dense)
+LS_LAYER(flatten)
 LS_LAYER(conv)
 LS_LAYER(maxpool)
 LS_LAYER(avgpool)
 LS_LAYER(global_avgpool)
-LS_LAYER(flatten)
 LS_LAYER(relu)
 LS_LAYER(leaky_relu)
 LS_LAYER(tanh)

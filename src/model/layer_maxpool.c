@@ -14,15 +14,18 @@ typedef struct maxpool_options {
 
 static const ls_option maxpool_table[] = {{.key = "kernel",
                                            .kind = LS_OPTION_NODE,
+                                           .choices = ls__pair_forms,
                                            .offset = offsetof(maxpool_options, kernel),
-                                           .help = "pixels, n or [height, width]"},
+                                           .help = "pixels"},
                                           {.key = "stride",
                                            .kind = LS_OPTION_NODE,
+                                           .choices = ls__pair_forms,
                                            .offset = offsetof(maxpool_options, stride),
                                            .fallback = "~",
                                            .help = "pixels from one window to the next; null: those of the kernel"},
                                           {.key = "padding",
                                            .kind = LS_OPTION_NODE,
+                                           .choices = ls__pair_forms,
                                            .offset = offsetof(maxpool_options, padding),
                                            .fallback = "0",
                                            .help = "pixels around the image, at most half the kernel"},
@@ -55,71 +58,103 @@ static int64_t find_largest(const ls_window *w, const float *image, int64_t y, i
     return best;
 }
 
-/* y[n] of windows of 2 x 2 in rows a and b */
-LS_MULTIVERSION
-static void halve_row(int64_t n, const float *restrict a, const float *restrict b, float *restrict y)
+/* Windows of 2 x 2 in images with even sides: n output rows of `width` windows, of many images, follow one another
+ * without a gap.  WIDE windows side by side are taken apart into their four numbers, so that the work on them is
+ * vectors. They run over the end of a row, into what the next row will write; so the last rows are left to
+ * find_largest. */
+enum { WIDE = 16 };
+
+typedef struct quads {
+    float at[4][WIDE]; /* upper left, upper right, lower left, lower right */
+} quads;
+
+static inline void take_apart(const float *restrict upper, const float *restrict lower, quads *q)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const float second = a[2 * i + 1], third = b[2 * i], fourth = b[2 * i + 1];
-        float m = a[2 * i];
-        m = second > m || second != second ? second : m;
-        m = third > m || third != third ? third : m;
-        y[i] = fourth > m || fourth != fourth ? fourth : m;
+    for (int i = 0; i < WIDE; i++) q->at[0][i] = upper[2 * i], q->at[1][i] = upper[2 * i + 1];
+    for (int i = 0; i < WIDE; i++) q->at[2][i] = lower[2 * i], q->at[3][i] = lower[2 * i + 1];
+}
+
+static inline void put_together(const quads *q, float *restrict upper, float *restrict lower)
+{
+    for (int i = 0; i < WIDE; i++) upper[2 * i] = q->at[0][i], upper[2 * i + 1] = q->at[1][i];
+    for (int i = 0; i < WIDE; i++) lower[2 * i] = q->at[2][i], lower[2 * i + 1] = q->at[3][i];
+}
+
+static inline void halve(const float *restrict upper, const float *restrict lower, float *restrict y)
+{
+    quads q;
+    take_apart(upper, lower, &q);
+    for (int i = 0; i < WIDE; i++) {
+        float m = q.at[0][i];
+        m = is_larger(q.at[1][i], m) ? q.at[1][i] : m;
+        m = is_larger(q.at[2][i], m) ? q.at[2][i] : m;
+        y[i] = is_larger(q.at[3][i], m) ? q.at[3][i] : m;
     }
 }
 
-/* The rows da and db of dx for the rows a and b of x */
-LS_MULTIVERSION
-static void spread_row(int64_t n, const float *restrict a, const float *restrict b, const float *restrict dy,
-                       float *restrict da, float *restrict db)
+/* The last number that was larger than all before it takes dy. */
+static inline void spread(const float *restrict upper, const float *restrict lower, const float *restrict dy, quads *d)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const float second = a[2 * i + 1], third = b[2 * i], fourth = b[2 * i + 1];
-        float m = a[2 * i];
-        int at = 0;
-        at = second > m || second != second ? 1 : at;
-        m = second > m || second != second ? second : m;
-        at = third > m || third != third ? 2 : at;
-        m = third > m || third != third ? third : m;
-        at = fourth > m || fourth != fourth ? 3 : at;
-        da[2 * i] = at == 0 ? dy[i] : 0.0f;
-        da[2 * i + 1] = at == 1 ? dy[i] : 0.0f;
-        db[2 * i] = at == 2 ? dy[i] : 0.0f;
-        db[2 * i + 1] = at == 3 ? dy[i] : 0.0f;
+    quads q;
+    take_apart(upper, lower, &q);
+    for (int i = 0; i < WIDE; i++) {
+        float m = q.at[0][i], left = dy[i];
+        const bool first = is_larger(q.at[1][i], m);
+        m = first ? q.at[1][i] : m;
+        const bool second = is_larger(q.at[2][i], m);
+        m = second ? q.at[2][i] : m;
+        const bool third = is_larger(q.at[3][i], m);
+        d->at[3][i] = third ? left : 0.0f;
+        left = third ? 0.0f : left;
+        d->at[2][i] = second ? left : 0.0f;
+        left = second ? 0.0f : left;
+        d->at[1][i] = first ? left : 0.0f;
+        d->at[0][i] = first ? 0.0f : left;
     }
 }
 
-static void pool_image(const maxpool_options *o, const float *image, float *y)
+LS_MULTIVERSION
+static void halve_rows(int64_t n, int64_t width, const float *restrict x, float *restrict y)
+{
+    for (int64_t r = 0; r < n; r++, x += 4 * width, y += width)
+        for (int64_t i = 0; i < width; i += WIDE) halve(x + 2 * i, x + 2 * (width + i), y + i);
+}
+
+/* From right to left, and the upper row of dx first: what it writes over its end is the beginning of the lower. */
+LS_MULTIVERSION
+static void spread_rows(int64_t n, int64_t width, const float *restrict x, const float *restrict dy, float *restrict dx)
+{
+    for (int64_t r = 0; r < n; r++, x += 4 * width, dy += width, dx += 4 * width)
+        for (int64_t i = (width - 1) / WIDE * WIDE; i >= 0; i -= WIDE) {
+            float upper[2 * WIDE], lower[2 * WIDE];
+            quads d;
+            spread(x + 2 * i, x + 2 * (width + i), dy + i, &d);
+            put_together(&d, upper, lower);
+            memcpy(dx + 2 * i, upper, sizeof upper);
+            memcpy(dx + 2 * (width + i), lower, sizeof lower);
+        }
+}
+
+/* Output rows that the fast path takes, of n: those with so many behind them that what runs over their end stays
+ * inside.
+ */
+static int64_t count_fast(const maxpool_options *o, int64_t n)
 {
     const ls_window *w = &o->window;
-    for (int64_t r = 0; r < w->out[0]; r++, y += w->out[1]) {
-        const float *row = image + 2 * r * w->in[1];
-        if (o->is_half)
-            halve_row(w->out[1], row, row + w->in[1], y);
-        else
-            for (int64_t c = 0; c < w->out[1]; c++) y[c] = image[find_largest(w, image, r, c)];
-    }
-}
-
-static void spread_image(const maxpool_options *o, const float *image, const float *dy, float *dx)
-{
-    const ls_window *w = &o->window;
-    if (!o->is_half || w->in[0] % 2 != 0 || w->in[1] % 2 != 0)
-        memset(dx, 0, (size_t)(w->in[0] * w->in[1]) * sizeof *dx);
-    for (int64_t r = 0; r < w->out[0]; r++, dy += w->out[1]) {
-        const int64_t row = 2 * r * w->in[1];
-        if (o->is_half)
-            spread_row(w->out[1], image + row, image + row + w->in[1], dy, dx + row, dx + row + w->in[1]);
-        else
-            for (int64_t c = 0; c < w->out[1]; c++) dx[find_largest(w, image, r, c)] += dy[c];
-    }
+    const int64_t behind = (WIDE - 1) / w->out[1] + 1;
+    return o->is_half && w->in[0] % 2 == 0 && w->in[1] % 2 == 0 && n > behind ? n - behind : 0;
 }
 
 static void maxpool_forward(const ls_layer *l, const ls_pass *pass, const float *x, float *y)
 {
     const maxpool_options *o = l->options;
-    const int64_t in = l->n_in / l->in.dim[0], out = l->n_out / l->in.dim[0];
-    for (int64_t i = 0; i < pass->n_rows * l->in.dim[0]; i++) pool_image(o, x + i * in, y + i * out);
+    const ls_window *w = &o->window;
+    const int64_t n = pass->n_rows * l->in.dim[0] * w->out[0], n_fast = count_fast(o, n);
+    halve_rows(n_fast, w->out[1], x, y);
+    for (int64_t r = n_fast; r < n; r++) {
+        const float *image = x + r / w->out[0] * w->in[0] * w->in[1];
+        for (int64_t c = 0; c < w->out[1]; c++) y[r * w->out[1] + c] = image[find_largest(w, image, r % w->out[0], c)];
+    }
 }
 
 static void maxpool_backward(const ls_layer *l, const ls_pass *pass, const float *x, const float *y, const float *dy,
@@ -127,9 +162,17 @@ static void maxpool_backward(const ls_layer *l, const ls_pass *pass, const float
 {
     (void)y;
     const maxpool_options *o = l->options;
-    const int64_t in = l->n_in / l->in.dim[0], out = l->n_out / l->in.dim[0];
+    const ls_window *w = &o->window;
+    const int64_t n = pass->n_rows * l->in.dim[0] * w->out[0], n_fast = count_fast(o, n);
+    const int64_t done = n_fast * 4 * w->out[1];
     if (dx == NULL) return;
-    for (int64_t i = 0; i < pass->n_rows * l->in.dim[0]; i++) spread_image(o, x + i * in, dy + i * out, dx + i * in);
+    spread_rows(n_fast, w->out[1], x, dy, dx);
+    memset(dx + done, 0, (size_t)(pass->n_rows * l->n_in - done) * sizeof *dx);
+    for (int64_t r = n_fast; r < n; r++) {
+        const int64_t image = r / w->out[0] * w->in[0] * w->in[1];
+        for (int64_t c = 0; c < w->out[1]; c++)
+            dx[image + find_largest(w, x + image, r % w->out[0], c)] += dy[r * w->out[1] + c];
+    }
 }
 
 const ls_layer_ops ls__layer_maxpool = {.name = "maxpool",

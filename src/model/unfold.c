@@ -6,7 +6,7 @@
 #include "math/vec.h"
 
 /* Below so many rows a product is thin. */
-enum { THIN = 32, CHUNK = 16 };
+enum { THIN = 32 };
 
 void ls__unfold_plan(const ls_window *w, int64_t channels, ls_unfold *plan)
 {
@@ -30,7 +30,7 @@ int64_t ls__unfold_floats(const ls_unfold *plan)
 
 int64_t ls__unfold_padded_floats(const ls_unfold *plan)
 {
-    return plan->channels * plan->n_rows * plan->pitch + CHUNK; /* chunks are read over the end */
+    return plan->channels * plan->n_rows * plan->pitch;
 }
 
 /* Rows of the padded image with y mod stride below `phase`. */
@@ -66,15 +66,24 @@ static band nth_band(const ls_unfold *plan, int64_t i)
     return (band){.y = i, .n = rows_before(plan, i + 1) - first, .first = first};
 }
 
-/* Rows of floats in chunks that run over the end of a row: what they spoil is the next row, which is written later. */
+/* Rows of `width` floats.  Short copies of unknown length are slow: chunks of fixed length, the last one ending with
+ * the row and so overlapping the one before it. */
 LS_MULTIVERSION
-static void copy_rows(int64_t n, int64_t width, const float *restrict from, int64_t step, float *restrict to)
+static void copy_rows(int64_t n, int64_t width, const float *restrict from, int64_t from_step, float *restrict to,
+                      int64_t to_step)
 {
-    const int64_t n_wide = n - 1 - (CHUNK - 1) / width; /* what is behind their last chunk belongs to this call */
-    int64_t r = 0;
-    for (; r < n_wide; r++)
-        for (int64_t i = 0; i < width; i += CHUNK) memcpy(to + r * width + i, from + r * step + i, CHUNK * sizeof *to);
-    for (; r < n; r++) memcpy(to + r * width, from + r * step, (size_t)width * sizeof *to);
+    enum { WIDE = 16, NARROW = 8 };
+    for (int64_t r = 0; r < n; r++, from += from_step, to += to_step) {
+        if (width < NARROW) {
+            for (int64_t i = 0; i < width; i++) to[i] = from[i];
+        } else if (width < WIDE) {
+            memcpy(to, from, NARROW * sizeof *to);
+            memcpy(to + width - NARROW, from + width - NARROW, NARROW * sizeof *to);
+        } else {
+            for (int64_t i = 0; i + WIDE < width; i += WIDE) memcpy(to + i, from + i, WIDE * sizeof *to);
+            memcpy(to + width - WIDE, from + width - WIDE, WIDE * sizeof *to);
+        }
+    }
 }
 
 static void gather_rows(int64_t n, int64_t width, int64_t stride, const float *from, int64_t step, float *to)
@@ -96,9 +105,9 @@ static void scatter_rows(int64_t n, int64_t width, int64_t stride, const float *
         for (int64_t i = 0; i < width; i++) to[r * step + i * stride] += from[r * width + i];
 }
 
-/* Rows and columns of the image that the padded image has, and where they begin in both. */
+/* Rows and columns of the image that the padded image has room for, and where they begin in it. */
 typedef struct overlap {
-    int64_t image[2], padded[2], n[2];
+    int64_t padded[2], n[2];
 } overlap;
 
 static overlap find_overlap(const ls_unfold *plan)
@@ -109,7 +118,7 @@ static overlap find_overlap(const ls_unfold *plan)
     for (int i = 0; i < 2; i++) {
         const int64_t room_behind = room[i] - w->before[i];
         o.padded[i] = w->before[i];
-        o.n[i] = room_behind < w->in[i] ? room_behind : w->in[i];
+        o.n[i] = room_behind < 0 ? 0 : room_behind < w->in[i] ? room_behind : w->in[i];
     }
     return o;
 }
@@ -118,22 +127,20 @@ static void pad(const ls_unfold *plan, const float *image, float *padded)
 {
     const overlap o = find_overlap(plan);
     const ls_window *w = &plan->window;
-    for (int64_t c = 0; c < plan->channels && o.n[1] > 0; c++)
-        for (int64_t y = 0; y < o.n[0]; y++)
-            memcpy(padded + (c * plan->n_rows + o.padded[0] + y) * plan->pitch + o.padded[1],
-                   image + (c * w->in[0] + y) * w->in[1], (size_t)o.n[1] * sizeof *padded);
+    for (int64_t c = 0; c < plan->channels; c++)
+        copy_rows(o.n[0], o.n[1], image + c * w->in[0] * w->in[1], w->in[1],
+                  padded + (c * plan->n_rows + o.padded[0]) * plan->pitch + o.padded[1], plan->pitch);
 }
 
 static void crop(const ls_unfold *plan, const float *padded, float *image)
 {
     const overlap o = find_overlap(plan);
     const ls_window *w = &plan->window;
-    memset(image, 0, (size_t)(plan->channels * w->in[0] * w->in[1]) * sizeof *image);
-    for (int64_t c = 0; c < plan->channels && o.n[1] > 0; c++)
-        for (int64_t y = 0; y < o.n[0]; y++)
-            memcpy(image + (c * w->in[0] + y) * w->in[1],
-                   padded + (c * plan->n_rows + o.padded[0] + y) * plan->pitch + o.padded[1],
-                   (size_t)o.n[1] * sizeof *image);
+    if (o.n[0] < w->in[0] || o.n[1] < w->in[1])
+        memset(image, 0, (size_t)(plan->channels * w->in[0] * w->in[1]) * sizeof *image);
+    for (int64_t c = 0; c < plan->channels; c++)
+        copy_rows(o.n[0], o.n[1], padded + (c * plan->n_rows + o.padded[0]) * plan->pitch + o.padded[1], plan->pitch,
+                  image + c * w->in[0] * w->in[1], w->in[1]);
 }
 
 void ls__unfold(const ls_unfold *plan, const float *image, float *padded, float *u)
@@ -148,7 +155,7 @@ void ls__unfold(const ls_unfold *plan, const float *image, float *padded, float 
             for (int64_t c = 0; c < plan->channels; c++, to += plan->stride) {
                 const float *from = padded + (c * plan->n_rows + d.y) * plan->pitch + kw * w->dilation[1];
                 if (w->stride[1] == 1)
-                    copy_rows(d.n, width, from, step, to);
+                    copy_rows(d.n, width, from, step, to, width);
                 else
                     gather_rows(d.n, width, w->stride[1], from, step, to);
             }

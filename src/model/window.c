@@ -8,6 +8,9 @@
 
 enum { MAX_EXTENT = 1 << 20 }; /* of a kernel, stride, dilation or padding: products with it fit easily */
 
+const char *const ls__pair_forms[] = {"integer", "[height, width]", NULL};
+const char *const ls__padding_forms[] = {"same", "valid", "integer", "[height, width]", NULL};
+
 ls_status ls__read_pair(const ls_node *node, const char *key, int64_t min, int64_t pair[2])
 {
     char place[256];
@@ -37,9 +40,14 @@ static ls_status pad_same(ls_window *w)
 
 ls_status ls__read_padding(const ls_node *node, ls_window *w)
 {
-    const bool is_word = node != NULL && node->kind == LS_NODE_SCALAR && node->text != NULL;
+    char place[256];
+    double number;
+    const bool is_word = node != NULL && node->kind == LS_NODE_SCALAR && !ls_node_real(node, &number);
     if (is_word && strcmp(node->text, "same") == 0) return pad_same(w);
-    if (!(is_word && strcmp(node->text, "valid") == 0)) LS_TRY(ls__read_pair(node, "padding", 0, w->before));
+    const bool is_valid = is_word && strcmp(node->text, "valid") == 0;
+    LS_REQUIRE(!is_word || is_valid, LS_EUSAGE, "%s: 'padding' must be same, valid, a whole number or [height, width]",
+               ls_node_place(node, place, sizeof place));
+    if (!is_valid) LS_TRY(ls__read_pair(node, "padding", 0, w->before));
     memcpy(w->after, w->before, sizeof w->after);
     return LS_OK;
 }

@@ -12,6 +12,9 @@ typedef struct ls_window {
     int64_t in[2], out[2];       /* pixels */
 } ls_window;
 
+/** How the options of a window are written, for tables of options. */
+extern const char *const ls__pair_forms[], *const ls__padding_forms[];
+
 /** Reads a whole number or a list [height, width], each at least `min`, into pair.  LS_EUSAGE with place and key. */
 ls_status ls__read_pair(const ls_node *node, const char *key, int64_t min, int64_t pair[2]);
 

@@ -1,63 +1,9 @@
 /* The conformance suite of the layer registry: each layer against its double-precision twin, and the promises of
  * ls_layer_ops about runs, leaves, places and missing buffers. */
+#include "layer_cases.h"
 #include "model/registry.h"
-#include "model_bench.h"
 
-typedef struct layer_case {
-    const char *model; /* the last layer is the one under test */
-    ls_shape in;
-} layer_case;
-
-static const layer_case cases[] = {
-    {"[dense: 1]", {1, {1}}},
-    {"[dense: 7]", {1, {5}}},
-    {"[dense: {units: 3, bias: false}]", {1, {17}}},
-    {"[dense: {units: 33, init: normal(1)}]", {3, {2, 3, 4}}},
-    {"[dense: 6, relu, dense: 4]", {1, {5}}},
-    {"[dense: 130]", {1, {300}}}, /* large enough for kernels whose sums depend on the rows in the call */
-    {"[flatten]", {3, {2, 3, 2}}},
-    {"[flatten, flatten]", {1, {7}}},
-    {"[relu]", {1, {19}}},
-    {"[relu]", {3, {1, 4, 5}}},
-    {"[tanh]", {1, {19}}},
-    {"[tanh]", {3, {1, 4, 5}}},
-    {"[sigmoid]", {1, {19}}},
-    {"[sigmoid]", {3, {1, 4, 5}}},
-    {"[gelu]", {1, {19}}},
-    {"[gelu]", {3, {1, 4, 5}}},
-    {"[dropout: 0]", {1, {6}}},
-    {"[dropout: 0.4]", {1, {23}}},
-    {"[relu, tanh, dropout: {p: 0.9}]", {3, {2, 3, 5}}},
-    {"[silu]", {3, {1, 4, 5}}},
-    {"[leaky_relu]", {1, {19}}},
-    {"[leaky_relu: 0.3]", {3, {1, 4, 5}}},
-    {"[leaky_relu: 0]", {1, {19}}},
-    {"[conv: {filters: 3, kernel: 3}]", {3, {2, 5, 4}}},
-    {"[conv: {filters: 2, kernel: 3, padding: same}]", {3, {1, 5, 6}}},
-    {"[conv: {filters: 3, kernel: 2, padding: same, bias: false}]", {3, {2, 3, 4}}},
-    {"[conv: {filters: 2, kernel: [1, 3], stride: [2, 1], padding: [0, 1]}]", {3, {2, 4, 5}}},
-    {"[conv: {filters: 2, kernel: [3, 2], stride: 2, padding: 1}]", {3, {2, 6, 7}}},
-    {"[conv: {filters: 2, kernel: 3, dilation: [1, 2], padding: 2}]", {3, {2, 4, 5}}},
-    {"[conv: {filters: 2, kernel: 2, dilation: 3, stride: 2, padding: 1}]", {3, {3, 6, 5}}},
-    {"[conv: {filters: 6, kernel: 3, padding: valid, groups: 2}]", {3, {4, 4, 4}}},
-    {"[conv: {filters: 8, kernel: 2, groups: 4, stride: 3}]", {3, {4, 5, 5}}},
-    {"[conv: {filters: 3, kernel: 1}]", {3, {4, 3, 5}}},
-    {"[conv: {filters: 3, kernel: 1, stride: 2, bias: false}]", {3, {4, 3, 5}}},
-    {"[conv: {filters: 2, kernel: 1, padding: 2}]", {3, {2, 3, 2}}},
-    {"[conv: {filters: 2, kernel: 2, stride: 4, padding: [4, 3]}]", {3, {2, 3, 2}}}, /* windows of zeros alone */
-    {"[conv: {filters: 2, kernel: 3, stride: 2, padding: 1}]", {3, {12, 5, 6}}},     /* a product a kernel row */
-    {"[conv: {filters: 2, kernel: 3, stride: [3, 2], dilation: 2, padding: 2}]", {3, {11, 7, 5}}},
-    {"[conv: {filters: 2, kernel: 5, padding: same}]", {3, {7, 17, 18}}},   /* rows wider than a chunk */
-    {"[conv: {filters: 40, kernel: 5, padding: same}]", {3, {24, 14, 14}}}, /* products cut to pieces */
-    {"[maxpool: 2]", {3, {2, 4, 6}}},
-    {"[maxpool: 2]", {3, {2, 5, 37}}},
-    {"[maxpool: {kernel: 3, stride: 2, padding: 1}]", {3, {2, 5, 6}}},
-    {"[maxpool: {kernel: [1, 3], stride: [2, 1]}]", {3, {2, 5, 6}}},
-    {"[avgpool: 2]", {3, {2, 5, 4}}},
-    {"[avgpool: {kernel: 3, stride: 2, padding: 1}]", {3, {2, 5, 6}}},
-    {"[global_avgpool]", {3, {3, 5, 7}}},
-};
-enum { N_CASES = sizeof cases / sizeof cases[0], ROWS = 11, N_RUNS = 4, N_LEAVES = 3 };
+enum { N_RUNS = 4, N_LEAVES = 3 };
 
 /* Leaf 1 has two runs, leaf 2 goes on from an earlier pass. */
 static const ls_run four_runs[N_RUNS] = {
@@ -67,35 +13,6 @@ static const bool leaf_is_fresh[N_LEAVES] = {true, true, false};
 
 /* What stands in buffers before; a fresh leaf holds NaN, so that an addition to it shows. */
 static const float untouched = 77.0f, earlier = 0.5f;
-
-typedef struct bench {
-    ls_node *model;
-    ls_network *network;
-    const ls_layer *l;
-    int64_t n_floats;
-    float *params, *x, *dy; /* x [ROWS, n_in], dy [ROWS, n_out] */
-} bench;
-
-static bench bench_create(const layer_case *c)
-{
-    bench b = {.model = parse(c->model)};
-    b.network = build_network(b.model, &c->in);
-    b.l = ls_network_layer(b.network, ls_network_n_layers(b.network) - 1);
-    b.n_floats = ls_network_n_floats(b.network);
-    b.params = filled(b.n_floats, 1);
-    b.x = filled(ROWS * b.l->n_in, 2);
-    b.dy = filled(ROWS * b.l->n_out, 3);
-    return b;
-}
-
-static void bench_destroy(bench *b)
-{
-    ls_free(b->params);
-    ls_free(b->x);
-    ls_free(b->dy);
-    ls_network_destroy(&b->network);
-    ls_node_destroy(&b->model);
-}
 
 /* One forward and backward: which runs, on rows from where, in which buffers. */
 typedef struct trial {
@@ -384,27 +301,30 @@ static void test_leaf_over_two_passes_has_same_bits(void **state)
 
 /* What start-up takes for granted of a layer that says so: its gradient is complete before it is added, and every row
  * stands alone. */
+static void check_rows_alone(const bench *b)
+{
+    const ls_run onto = {0, 4, 100, 2, false}, own = {0, 4, 100, 0, true};
+    result added = run_layer(b, &(trial){.runs = &onto, .n_runs = 1, .n_rows = 4});
+    result alone = run_layer(b, &(trial){.runs = &own, .n_runs = 1, .n_rows = 4});
+    for (int64_t i = 0; i < b->n_floats; i++)
+        if (belongs_to(b->l, i)) assert_true(added.grad[2][i] == earlier + alone.grad[0][i]);
+    for (int64_t r = 0; r < 4; r++) {
+        const ls_run one = {0, 1, 100 + r, 0, true};
+        result row = run_layer(b, &(trial){.runs = &one, .n_runs = 1, .n_rows = 1, .from_row = r});
+        assert_same_bits("y of a row", row.y, alone.y + r * b->l->n_out, b->l->n_out);
+        assert_same_bits("dx of a row", row.dx, alone.dx + r * b->l->n_in, b->l->n_in);
+        result_destroy(&row);
+    }
+    result_destroy(&added);
+    result_destroy(&alone);
+}
+
 static void test_rows_alone_keep_their_word(void **state)
 {
     (void)state;
     for (int c = 0; c < N_CASES; c++) {
         bench b = bench_create(&cases[c]);
-        if (b.l->ops->rows_alone) {
-            const ls_run onto = {0, 4, 100, 2, false}, own = {0, 4, 100, 0, true};
-            result added = run_layer(&b, &(trial){.runs = &onto, .n_runs = 1, .n_rows = 4});
-            result alone = run_layer(&b, &(trial){.runs = &own, .n_runs = 1, .n_rows = 4});
-            for (int64_t i = 0; i < b.n_floats; i++)
-                if (belongs_to(b.l, i)) assert_true(added.grad[2][i] == earlier + alone.grad[0][i]);
-            for (int64_t r = 0; r < 4; r++) {
-                const ls_run one = {0, 1, 100 + r, 0, true};
-                result row = run_layer(&b, &(trial){.runs = &one, .n_runs = 1, .n_rows = 1, .from_row = r});
-                assert_same_bits("y of a row", row.y, alone.y + r * b.l->n_out, b.l->n_out);
-                assert_same_bits("dx of a row", row.dx, alone.dx + r * b.l->n_in, b.l->n_in);
-                result_destroy(&row);
-            }
-            result_destroy(&added);
-            result_destroy(&alone);
-        }
+        if (b.l->ops->rows_alone) check_rows_alone(&b);
         bench_destroy(&b);
     }
 }
