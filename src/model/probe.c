@@ -192,11 +192,13 @@ void ls_executor_shared(const ls_executor *ex, const ls_run *runs, int n_runs, i
 
 /* C random; D = C with the rows added by the layer; E = the rows' own gradient: is D = C + E? */
 static bool adds_alike(const ls_layer *layer, ls_pass pass, trial_memory *s, const float *start, float *added,
-                       float *own, int64_t n_floats)
+                       float *own)
 {
     ls_run run = pass.runs[0];
     pass.runs = &run;
-    memcpy(added, start, (size_t)n_floats * sizeof(float));
+    for (int t = 0; t < layer->n_tensors; t++)
+        memcpy(added + layer->tensor[t].first, start + layer->tensor[t].first,
+               (size_t)layer->tensor[t].n * sizeof(float));
     float *grad[1] = {added};
     pass.grad = grad;
     run.fresh = false;
@@ -230,7 +232,7 @@ ls_status ls_network_try_adding(const ls_network *network, int64_t n_rows, bool 
         const int n = count_trials(4.0 * (double)n_rows * (double)layer->n_in * (double)layer->n_out);
         for (int j = 0; j < n && *equal && has_products(layer); j++) {
             refill(&s, layer, n_rows, j);
-            *equal = adds_alike(layer, pass, &s, s.params, more, more + ls_pad_floats(n_floats), n_floats);
+            *equal = adds_alike(layer, pass, &s, s.params, more, more + ls_pad_floats(n_floats));
         }
     }
     ls_free(more);
