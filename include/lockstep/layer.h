@@ -135,6 +135,8 @@ typedef struct ls_layer_ops {
     bool passes_on;        /* y lies where x lies, or y of layer `skip`: forward moves nothing */
     bool is_norm;          /* scales values: what follows decides how the layer before is initialised */
     bool is_rectifier;
+    bool rows_alone; /* each row has products of its own, and a run's gradient is complete before it is added to its
+                      * leaf: the shortcuts that start-up tries hold without a trial */
     /** Fills out, n_tensors, scratch_floats, tensor, and for buffers and sums n_buffers, buffer, n_sums and meets (name
      * is the part behind the position; first is set later) from options and in. LS_EUSAGE with a sentence; the caller
      * adds the position. */

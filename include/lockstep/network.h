@@ -84,7 +84,8 @@ void ls_executor_backward(ls_executor *executor, const ls_pass *pass);
  *  now on for passes over runs of the same sizes.  LS_ENOMEM. */
 ls_status ls_executor_try_sharing(ls_executor *executor, const ls_run *runs, int n_runs);
 
-/** Layers with parameters whose products are shared for runs of these sizes, forward and backward, of how many. */
+/** Layers whose products are shared for runs of these sizes, forward and backward, of how many; those that work row by
+ *  row have nothing to share. */
 void ls_executor_shared(const ls_executor *executor, const ls_run *runs, int n_runs, int *forward, int *backward,
                         int *n_layers);
 

@@ -237,7 +237,7 @@ ls_status ls_reals_read(const ls_node *node, const char *what, int64_t capacity,
 static void print_type(const ls_option *row, ls_text *out)
 {
     static const char *const names[] = {"true|false", "integer", "number", "text", "", "keys of its own"};
-    if (row->kind == LS_OPTION_CHOICE) {
+    if (row->choices != NULL) {
         for (int i = 0; row->choices[i] != NULL; i++) ls_text_printf(out, "%s%s", i ? "|" : "", row->choices[i]);
         return;
     }

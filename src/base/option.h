@@ -37,7 +37,7 @@ typedef struct ls_option {
     double min, max;            /* INT and REAL: allowed range */
     bool automatic;             /* INT: auto is allowed */
     bool above_min;             /* REAL: min itself is not allowed */
-    const char *const *choices; /* CHOICE: NULL-terminated */
+    const char *const *choices; /* CHOICE: NULL-terminated; NODE: how it is written, for info; NULL: keys of its own */
     ls_option_class class;
     const char *help;
 } ls_option;

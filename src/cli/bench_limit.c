@@ -56,6 +56,14 @@ static ls_status time_shape(const ls_gemm_shape *s, double *seconds)
     return status;
 }
 
+/* A letter is transposed where a prime follows. */
+static const char *kind_of(const ls_gemm_shape *s)
+{
+    static const char *const kinds[2][2][2] = {{{"C = A B", "C += A B"}, {"C = A B'", "C += A B'"}},
+                                               {{"C = A' B", "C += A' B"}, {"C = A' B'", "C += A' B'"}}};
+    return kinds[s->transposed_a][s->transposed_b][s->adds];
+}
+
 ls_status ls_bench_limit(const ls_job *job, const ls_gemm_profile *profile, int64_t iterations, bool json,
                          double *seconds)
 {
@@ -71,11 +79,8 @@ ls_status ls_bench_limit(const ls_job *job, const ls_gemm_profile *profile, int6
         status = time_shape(s, &one);
         sum += calls * one;
         if (talks)
-            printf("  %-30s %5" PRId64 " %6" PRId64 " %6" PRId64 " %12.2f %17.4f %9.1f\n",
-                   s->transposed_b   ? "Y = X W^T (forward)"
-                   : s->transposed_a ? (s->adds ? "dW += dY^T X" : "dW = dY^T X")
-                                     : "dX = dY W",
-                   s->m, s->n, s->k, calls, 1e3 * one, 2e-9 * (double)s->m * (double)s->n * (double)s->k / one);
+            printf("  %-30s %5" PRId64 " %6" PRId64 " %6" PRId64 " %12.2f %17.4f %9.1f\n", kind_of(s), s->m, s->n, s->k,
+                   calls, 1e3 * one, 2e-9 * (double)s->m * (double)s->n * (double)s->k / one);
     }
     LS_TRY(ls_job_agree(job, status));
     *seconds = ls_job_max(job, sum);

@@ -39,6 +39,19 @@ void ls_vec_column_sums(int64_t n, int64_t k, const float *restrict x, float bet
 }
 
 LS_MULTIVERSION
+float ls_vec_sum(int64_t n, const float *x)
+{
+    float lane[LANES] = {0};
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int j = 0; j < LANES; j++) lane[j] += x[i + j];
+    for (int j = 0; i + j < n; j++) lane[j] += x[i + j];
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int j = 0; j < half; j++) lane[j] += lane[j + half];
+    return lane[0];
+}
+
+LS_MULTIVERSION
 void ls_vec_relu(int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++) y[i] = x[i] < 0.0f ? 0.0f : x[i];

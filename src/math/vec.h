@@ -27,6 +27,9 @@ void ls_vec_add_rows(int64_t n, int64_t k, const float *bias, float *y);
  * the sum is then added once, as a matrix product with beta 1 does. */
 void ls_vec_column_sums(int64_t n, int64_t k, const float *x, float beta, float *out);
 
+/** Sum in float: 16 lanes, lane j adds elements j, j + 16, ...; then the lanes by halves. */
+float ls_vec_sum(int64_t n, const float *x);
+
 /** y = max(x, 0); x may be y.  A NaN stays a NaN. */
 void ls_vec_relu(int64_t n, const float *x, float *y);
 

@@ -10,6 +10,13 @@
 
 enum { SEED = 20, MAX_TRIALS = 64 };
 
+/* Whether there is anything to try.  A layer that sums over rows has no products, and what it does depends on rows of
+ * other ranks. */
+static bool has_products(const ls_layer *layer)
+{
+    return layer->n_tensors > 0 && !layer->ops->rows_alone && layer->n_sums == 0;
+}
+
 static uint64_t signature(const ls_run *runs, int n_runs)
 {
     uint64_t value = (uint64_t)n_runs;
@@ -139,13 +146,8 @@ static bool backward_alike(const ls_layer *layer, ls_pass pass, trial_memory *s)
     return memcmp(s->separate, s->shared, (size_t)(pass.n_rows * layer->n_in) * sizeof(float)) == 0;
 }
 
-/* A layer that sums over rows has no products, and what it does depends on the rows of other ranks. */
 static void try_layer(const ls_layer *layer, const ls_pass *pass, trial_memory *s, bool *forward, bool *backward)
 {
-    if (layer->n_sums > 0) {
-        *forward = *backward = true;
-        return;
-    }
     const int n = count_trials(layer, pass->n_rows);
     *forward = *backward = true;
     for (int i = 0; i < n && (*forward || *backward); i++) {
@@ -172,7 +174,7 @@ ls_status ls_executor_try_sharing(ls_executor *ex, const ls_run *runs, int n_run
         .runs = runs, .n_runs = n_runs, .n_rows = n_rows, .params = s.params, .training = true, .scratch = s.scratch};
     for (int i = 0; i < n_layers && status == LS_OK; i++) {
         const ls_layer *layer = ls_network_layer(ex->network, i);
-        if (layer->n_tensors > 0) try_layer(layer, &pass, &s, &partition->forward[i], &partition->backward[i]);
+        if (has_products(layer)) try_layer(layer, &pass, &s, &partition->forward[i], &partition->backward[i]);
     }
     destroy_memory(&s);
     ex->n_partitions++; /* its memory is the executor's from here on */
@@ -185,7 +187,7 @@ void ls_executor_shared(const ls_executor *ex, const ls_run *runs, int n_runs, i
     const ls_partition *partition = ls__executor_partition(ex, runs, n_runs);
     *forward = *backward = *n_layers = 0;
     for (int i = 0; i < ls_network_n_layers(ex->network); i++) {
-        if (ls_network_layer(ex->network, i)->n_tensors == 0) continue;
+        if (!has_products(ls_network_layer(ex->network, i))) continue;
         (*n_layers)++;
         *forward += partition != NULL && partition->forward[i];
         *backward += partition != NULL && partition->backward[i];
@@ -194,11 +196,13 @@ void ls_executor_shared(const ls_executor *ex, const ls_run *runs, int n_runs, i
 
 /* C random; D = C with the rows added by the layer; E = the rows' own gradient: is D = C + E? */
 static bool adds_alike(const ls_layer *layer, ls_pass pass, trial_memory *s, const float *start, float *added,
-                       float *own, int64_t n_floats)
+                       float *own)
 {
     ls_run run = pass.runs[0];
     pass.runs = &run;
-    memcpy(added, start, (size_t)n_floats * sizeof(float));
+    for (int t = 0; t < layer->n_tensors; t++)
+        memcpy(added + layer->tensor[t].first, start + layer->tensor[t].first,
+               (size_t)layer->tensor[t].n * sizeof(float));
     float *grad[1] = {added};
     pass.grad = grad;
     run.fresh = false;
@@ -230,9 +234,9 @@ ls_status ls_network_try_adding(const ls_network *network, int64_t n_rows, bool 
     for (int i = 0; i < ls_network_n_layers(network) && status == LS_OK && *equal; i++) {
         const ls_layer *layer = ls_network_layer(network, i);
         const int n = count_trials(layer, n_rows);
-        for (int j = 0; j < n && *equal && layer->n_tensors > 0 && layer->n_sums == 0; j++) {
+        for (int j = 0; j < n && *equal && has_products(layer); j++) {
             refill(&s, layer, n_rows, j);
-            *equal = adds_alike(layer, pass, &s, s.params, more, more + ls_pad_floats(n_floats), n_floats);
+            *equal = adds_alike(layer, pass, &s, s.params, more, more + ls_pad_floats(n_floats));
         }
     }
     ls_free(more);

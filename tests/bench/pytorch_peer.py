@@ -2,6 +2,7 @@
 """The peer of compare_pytorch.sh: PyTorch on the same work, as DDP over Gloo or as one process with threads.
 
   pytorch_peer.py --ranks 2 --layers 784,512,512,10 --batch 256 --iterations 200
+  pytorch_peer.py --ranks 2 --model cnn --batch 256 --iterations 40
 
 One thread a rank, pinned to a core of its own; one rank gets --threads threads.  Data in memory as normalised floats, momentum
 SGD, best of three timed runs after a warm-up.  Prints one line of JSON.
@@ -18,6 +19,7 @@ def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--model", choices=["mlp", "cnn"], default="mlp", help="mlp: --layers; cnn: configs/fashion_cnn.yaml")
     parser.add_argument("--layers", default="784,512,512,10")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--iterations", type=int, default=200)
@@ -50,6 +52,15 @@ def network(layers):
     return nn.Sequential(*parts[:-1])
 
 
+def simple_cnn():
+    """The model of configs/fashion_cnn.yaml on rows of 784 pixels."""
+    from torch import nn
+    parts = [nn.Unflatten(1, (1, 28, 28))]
+    for n_in, n_out in ((1, 32), (32, 64)):
+        parts += [nn.Conv2d(n_in, n_out, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*parts, nn.Flatten(), nn.Linear(64 * 7 * 7, 1024), nn.ReLU(), nn.Linear(1024, 10))
+
+
 def batches(n, batch, rank, ranks):
     """This rank's ids of one random batch after the other, epoch by epoch."""
     import torch
@@ -72,7 +83,7 @@ def work(rank, args, meeting):
         dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=args.ranks)
     x, y = load(args.data)
     torch.manual_seed(1)
-    model = network(args.layers)
+    model = simple_cnn() if args.model == "cnn" else network(args.layers)
     replica = torch.nn.parallel.DistributedDataParallel(model) if args.ranks > 1 else model
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     loss = torch.nn.CrossEntropyLoss()

@@ -80,6 +80,36 @@ config 'batch: 50'
 refused_alone 2 "bad.yaml:[0-9]+.*'batch' holds keys of its own" bad.yaml
 config 'model: [{dropout: 1.5}, {dense: 4}]'
 refused_alone 2 "bad.yaml:[0-9]+.*'p' is 1.5" bad.yaml
+
+# ---- images ----
+idx_images square 40 6 5
+idx_labels classes 40 4
+conv() { # conv CODE REGEX MODEL: a model for images [1, 6, 5]
+    config "data: {train: {format: idx, images: square, labels: classes}}"
+    refused_alone "$1" "$2" bad.yaml --set "model=$3"
+}
+config "data: {train: {format: idx, images: square, labels: classes}}"
+refused 2 "layer 1 \\(conv\\) with input \\[2, 4, 3\\]: the kernel, 5 x 5, is larger than the padded image, 4 x 3" bad.yaml \
+    --set 'model=[{conv: {filters: 2, kernel: 3}}, {conv: {filters: 2, kernel: 5}}]'
+conv 2 "layer 0 \\(conv\\) with input \\[1, 6, 5\\]: the kernel, 7 x 10 with its dilation, is larger .*, 8 x 7" \
+    '[{conv: {filters: 2, kernel: [3, 4], dilation: 3, padding: 1}}]'
+conv 2 "layer 1 \\(conv\\).*: 4 input channels and 6 filters must both be divisible by 3 groups" \
+    '[{conv: {filters: 4, kernel: 1}}, {conv: {filters: 6, kernel: 1, groups: 3}}]'
+conv 2 "layer 1 \\(conv\\) with input \\[3\\]: the input must be an image" '[{dense: 3}, {conv: {filters: 2, kernel: 1}}]'
+conv 2 "layer 1 \\(maxpool\\) with input \\[30\\]: the input must be an image" '[flatten, {maxpool: 2}]'
+conv 2 "layer 1 \\(global_avgpool\\) with input \\[3\\]: the input must be" '[{dense: 3}, global_avgpool]'
+conv 2 "layer 0 \\(maxpool\\).*: the kernel, 7 x 7, is larger than the padded image, 6 x 5" '[{maxpool: 7}]'
+conv 2 "layer 0 \\(avgpool\\).*'padding' must be at most half the kernel" '[{avgpool: {kernel: 3, padding: 2}}]'
+conv 2 "'padding: same' needs stride 1" '[{conv: {filters: 2, kernel: 3, stride: 2, padding: same}}]'
+conv 2 "'padding' must be same, valid, a whole number or" '[{conv: {filters: 2, kernel: 3, padding: most}}]'
+conv 2 "'kernel' must be a whole number from 1 to .*\\[height, width\\]" '[{conv: {filters: 2, kernel: 0}}]'
+conv 2 "'stride' must be .* a list of at most 2 numbers" '[{conv: {filters: 2, kernel: 3, stride: [1, 1, 1]}}]'
+conv 2 "'kernel' must be a whole number" '[{conv: {filters: 2, kernel: 1.5}}]'
+conv 2 "conv needs the key 'kernel'" '[{conv: {filters: 2}}]'
+conv 2 "unknown key 'filter' in conv; did you mean 'filters'" '[{conv: {filter: 2, kernel: 3}}]'
+conv 2 "unknown layer 'maxpol'; did you mean 'maxpool'" '[{maxpol: 2}]'
+
+# ---- what is missing ----
 config 'train: {seed: 1}'
 refused_alone 2 "'train.epochs' or 'train.max_iterations'" bad.yaml
 config 'target: {above: 0.9}'

@@ -125,6 +125,32 @@ for name in clip lars lamb; do cp norms.yaml $name.yaml; done
 echo 'optimizer: {name: momentum, lr: 0.05, clip_norm: 0.2, ema: 0.9}' >>clip.yaml
 echo 'optimizer: {name: lars, lr: 1, trust: 0.01, weight_decay: 0.001, decay_exclude: [bias]}' >>lars.yaml
 echo 'optimizer: {name: lamb, lr: 0.01, clip_norm: 0.2, ema: 0.5}' >>lamb.yaml
+# Images: every layer that works on them, with strides, groups and borders.
+idx_images images 131 11 10
+idx_labels labels 131 4
+cat >images.yaml <<'END'
+data:
+  train: {format: idx, images: images, labels: labels, limit: 100}
+  test: {format: idx, images: images, labels: labels}
+  normalize: {scale: 0.00392156862745098, mean: 0.3, std: 0.3}
+model:
+  - conv: {filters: 6, kernel: 5, padding: same}
+  - relu
+  - maxpool: {kernel: 3, stride: 2, padding: 1}
+  - conv: {filters: 8, kernel: 3, padding: 1, groups: 2}
+  - leaky_relu
+  - avgpool: {kernel: 2, stride: 1}
+  - conv: {filters: 12, kernel: [3, 2], stride: 2, padding: 1, bias: false}
+  - silu
+  - conv: {filters: 32, kernel: 1}
+  - maxpool: 2
+  - global_avgpool
+  - dense: 4
+batch: {global_batch_size: 30, shards: 5, micro_batch_size: 4}
+optimizer: {name: momentum, lr: 0.02}
+train: {epochs: 3, seed: 3}
+eval: {batch: 16}
+END
 
 # train_as NAME NP ARGUMENT...: runs NAME.yaml into the directory NAME.run and leaves what must be equal in NAME.now
 train_as() {
@@ -143,7 +169,7 @@ train_as() {
 
 # The settings that place ranks are not part of the run, but the configuration in a checkpoint names them: runs on
 # split nodes are compared with one rank under the same setting, and by parameters and text with the others.
-for name in ragged auto regression three edges clip lars lamb; do
+for name in ragged auto regression three edges clip lars lamb images; do
     train_as $name 1
     mv $name.now $name.one
     check "$name: something was trained" test "$(grep -c '"event": "train"' $name.one)" -gt 10
@@ -165,7 +191,7 @@ for name in ragged auto regression three edges clip lars lamb; do
 done
 
 # Shortcuts are taken only where they give the bits of separate products.
-for name in ragged auto edges lamb; do
+for name in ragged auto edges lamb images; do
     train_as $name 2 --set runtime.shortcuts=false
     check "$name: without shortcuts the same" cmp -s $name.text <(grep -v safetensors $name.now)
 done

@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "base/node.h"
+#include "image_twins.h"
 #include "lockstep/network.h"
 #include "lockstep/rng.h"
 
@@ -69,6 +70,7 @@ ELEMENTWISE_TWIN(relu, v > 0.0 ? v : 0.0)
 ELEMENTWISE_TWIN(tanh, tanh(v))
 ELEMENTWISE_TWIN(sigmoid, 1.0 / (1.0 + exp(-v)))
 ELEMENTWISE_TWIN(gelu, v * 0.5 * erfc(-v / sqrt(2.0)))
+ELEMENTWISE_TWIN(silu, v / (1.0 + exp(-v)))
 
 /** Word `column % 4` of the Philox block (column / 4, row in batch, iteration) under the key of (seed, position). */
 static inline bool dropout_keeps(double p, const twin_rows *rows, int64_t position, int64_t batch_row, int64_t column)
@@ -95,6 +97,27 @@ static inline void dropout_twin(const ls_layer *l, const ls_node *options, const
 }
 
 #include "norm_twins.h"
+#define IMAGE_TWIN(name, call)                                                                                         \
+    static inline void name##_twin(const ls_layer *l, const ls_node *options, const twin_rows *rows,                   \
+                                   const double *params, const double *x, double *y)                                   \
+    {                                                                                                                  \
+        (void)options;                                                                                                 \
+        (void)params;                                                                                                  \
+        for (int64_t r = 0; r < rows->n; r++, x += l->n_in, y += l->n_out) call;                                       \
+    }
+
+IMAGE_TWIN(conv, conv_image(l, options, params, x, y))
+IMAGE_TWIN(maxpool, pool_image(l, options, x, y, false))
+IMAGE_TWIN(avgpool, pool_image(l, options, x, y, true))
+IMAGE_TWIN(global_avgpool, average_channels(l, x, y))
+
+static inline void leaky_relu_twin(const ls_layer *l, const ls_node *options, const twin_rows *rows,
+                                   const double *params, const double *x, double *y)
+{
+    (void)params;
+    const double slope = strtod(ls_node_child(options, "slope")->text, NULL);
+    for (int64_t i = 0; i < rows->n * l->n_in; i++) y[i] = x[i] < 0.0 ? slope * x[i] : x[i];
+}
 
 static const twin twins[] = {
     {"dense", "dense: 5", dense_twin},
@@ -103,6 +126,12 @@ static const twin twins[] = {
     {"tanh", "tanh", tanh_twin},
     {"sigmoid", "sigmoid", sigmoid_twin},
     {"gelu", "gelu", gelu_twin},
+    {"silu", "silu", silu_twin},
+    {"leaky_relu", "leaky_relu: 0.2", leaky_relu_twin},
+    {"conv", "conv: {filters: 2, kernel: 2, padding: same}", conv_twin},
+    {"maxpool", "maxpool: {kernel: 3, stride: 1, padding: 1}", maxpool_twin},
+    {"avgpool", "avgpool: {kernel: 3, stride: 1, padding: 1}", avgpool_twin},
+    {"global_avgpool", "global_avgpool", global_avgpool_twin},
     {"dropout", "dropout: 0.4", dropout_twin},
     /* the variance of few numbers may be small, and slopes by differences far off: a large eps keeps them smooth */
     {"layernorm", "layernorm: {eps: 0.5}", layernorm_twin},

@@ -35,6 +35,28 @@ static void test_counts_of_the_digit_network(void **state)
     built_destroy(&b);
 }
 
+static const char *const simple_cnn =
+    "[conv: {filters: 32, kernel: 5, padding: same}, relu, maxpool: 2, conv: {filters: 64, kernel: 5, padding: same}, "
+    "relu, maxpool: 2, dense: 1024, relu, dense: 10]";
+
+static void test_counts_and_shapes_of_the_simple_cnn(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = {{32, 28, 28}, {32, 28, 28}, {32, 14, 14},
+                                        {64, 14, 14}, {64, 14, 14}, {64, 7, 7}};
+    static const int64_t weight[] = {64, 32, 5, 5};
+    built b = build(simple_cnn, &(ls_shape){3, {1, 28, 28}});
+    for (int i = 0; i < 6; i++)
+        for (int d = 0; d < 3; d++) assert_int_equal(ls_network_layer(b.network, i)->out.dim[d], shapes[i][d]);
+    const ls_tensor *t = ls_network_tensor(b.network, 2);
+    assert_string_equal(t->name, "3.weight");
+    assert_int_equal(t->n_dim, 4);
+    for (int d = 0; d < 4; d++) assert_int_equal(t->dim[d], weight[d]);
+    assert_true(t->init.kind == LS_INIT_NORMAL && fabs(t->init.scale - sqrt(2.0 / 800.0)) < 1e-15);
+    assert_int_equal(ls_network_n_params(b.network), 832 + 51264 + 3212288 + 10250);
+    built_destroy(&b);
+}
+
 static void test_tensors_are_named_and_aligned(void **state)
 {
     (void)state;
@@ -314,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_of_the_digit_network),
+        cmocka_unit_test(test_counts_and_shapes_of_the_simple_cnn),
         cmocka_unit_test(test_tensors_are_named_and_aligned),
         cmocka_unit_test(test_shapes_go_from_layer_to_layer),
         cmocka_unit_test(test_model_is_completed),
