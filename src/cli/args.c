@@ -32,7 +32,7 @@ typedef struct flag {
 
 static const flag flags[] = {
     FIELD("--run-dir", "DIR", LS_CMD_TRAIN, run_dir, "where checkpoints and metrics.jsonl go (default runs/<config>)"),
-    FIELD("--data-dir", "DIR", TAKES_CONFIG | TAKES_CHECKPOINT, data_dir,
+    FIELD("--data-dir", "DIR", TAKES_CONFIG | TAKES_CHECKPOINT | LS_CMD_INFO, data_dir,
           "where relative data paths are looked up, after the config's own directory"),
     FIELD("--resume", "auto|PATH", LS_CMD_TRAIN, resume,
           "go on from a checkpoint; auto: the newest of the run directory, or start"),
@@ -60,7 +60,7 @@ static const flag flags[] = {
      .help = "save the initial state too, as iteration 0"},
     {.name = "--set",
      .value = "KEY=VALUE",
-     .commands = TAKES_CONFIG,
+     .commands = TAKES_CONFIG | LS_CMD_INFO,
      .offset = NO_OFFSET,
      .help = "set any key of the configuration; see 'lockstep info keys'"},
     FIELD("--config", "FILE", TAKES_CHECKPOINT, config, "use this configuration instead of the checkpoint's"),
