@@ -223,21 +223,21 @@ ls_status ls_checkpoint_load_params(const ls_checkpoint *c, const ls_network *ne
         const ls_tensor *tensor = ls_network_tensor(network, i);
         const ls_stored_tensor *stored;
         LS_TRY(find_stored(c, tensor->name, tensor, &stored));
-        memcpy(params + tensor->first, stored->data, (size_t)tensor->n * sizeof(float));
+        memcpy(params + tensor->first, stored->bytes, stored->n_bytes);
     }
     return LS_OK;
 }
 
 /* Pieces of a stored slot, from the first element of its tensor on. */
 typedef struct dealing {
-    const float *data;
+    const char *bytes;
     int64_t tensor_first;
 } dealing;
 
 static ls_status take_piece(void *context, int64_t first, int64_t n, float *data)
 {
     const dealing *d = context;
-    memcpy(data, d->data + (first - d->tensor_first), (size_t)n * sizeof *data);
+    memcpy(data, d->bytes + (size_t)(first - d->tensor_first) * sizeof *data, (size_t)n * sizeof *data);
     return LS_OK;
 }
 
@@ -249,7 +249,7 @@ static void deal_slots(ls_trainer *t, const ls_checkpoint *c)
             char name[128];
             slot_name(t, s, i, name);
             dealing d = {.tensor_first = tensor_at(t, i)->first};
-            if (c != NULL) d.data = ls_safetensors_find(c->file, name)->data;
+            if (c != NULL) d.bytes = ls_safetensors_find(c->file, name)->bytes;
             ls_exchange_deal(t->exchange, i, t->slots[s], take_piece, &d);
         }
 }
@@ -346,10 +346,12 @@ static void initialise_tile(void *context, const ls_tile *tile)
                     ls_exchange_params(t->exchange) + tile->first);
 }
 
-static void initialise(ls_trainer *t)
+static ls_status initialise(ls_trainer *t)
 {
+    if (t->config->train.init_from != NULL) return ls__init_from_file(t);
     ls_exchange_each(t->exchange, initialise_tile, t);
     ls_exchange_publish(t->exchange);
+    return LS_OK;
 }
 
 ls_status ls__restore(ls_trainer *t)
@@ -361,7 +363,7 @@ ls_status ls__restore(ls_trainer *t)
     status = ls_job_agree(t->job, status);
     bool found = c != NULL;
     ls_job_broadcast(t->job, 0, &found, sizeof found);
-    if (status == LS_OK && !found) initialise(t);
+    if (status == LS_OK && !found) status = initialise(t);
     if (status == LS_OK && found) {
         ls_job_broadcast(t->job, 0, &t->state, sizeof t->state);
         ls_exchange_publish_root(t->exchange);
