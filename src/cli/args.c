@@ -73,6 +73,7 @@ static const flag flags[] = {
     FIELD("--split", "NAME", TAKES_CHECKPOINT, split, "train, validation or test (default: test, else validation)"),
     FIELD("--data", "SPEC", LS_CMD_PREDICT, data, "data set as YAML, such as '{format: npy, features: x.npy}'"),
     FIELD("--out", "FILE", LS_CMD_PREDICT, out, "FILE.npy or FILE.csv"),
+    FIELD("--logits", NULL, LS_CMD_PREDICT, logits, "write what the last layer gives, not class probabilities"),
     FIELD("--ranks", "P", LS_CMD_PLAN, ranks, "show what each of P ranks computes (default 1)"),
     FIELD("--samples", "A:B", LS_CMD_PLAN, samples, "print the sample ids of iterations A to B-1, a JSON line each"),
     FIELD("--scale", NULL, LS_CMD_PLAN, scale, "predict iteration times for --ranks 1,2,4,... from a measurement"),
