@@ -90,7 +90,7 @@ typedef struct ls_layer {
     int n_tensors;
     ls_tensor tensor[LS_LAYER_MAX_TENSORS];
     int64_t scratch_floats; /* that one call of forward or backward works in, whatever its rows */
-    int64_t multiply_adds;  /* of one sample's forward pass, in products alone; a backward pass is about twice that */
+    int64_t multiply_adds;  /* set by plan: of one sample's forward pass, in products; backward has about twice that */
 } ls_layer;
 
 /** Table of a layer.  x [n_rows, n_in], y and dy [n_rows, n_out], dx [n_rows, n_in]; row-major, 64-byte aligned. */
@@ -102,8 +102,8 @@ typedef struct ls_layer_ops {
     bool in_place;         /* y may be x, and dx may be dy; such a backward is given x == NULL */
     bool needs_y;          /* backward reads y: nobody may overwrite it in place */
     bool is_rectifier;
-    /** Fills out, n_tensors, scratch_floats, multiply_adds and tensor (name is the part behind the position; first is
-     * set later) from options and in. LS_EUSAGE with a sentence; the caller adds the position. */
+    /** Fills out, n_tensors, scratch_floats and tensor (name is the part behind the position; first is set later) from
+     * options and in. LS_EUSAGE with a sentence; the caller adds the position. */
     ls_status (*plan)(ls_layer *layer);
     void (*forward)(const ls_layer *layer, const ls_pass *pass, const float *x, float *y);
     /** Writes dx (NULL for a first layer) and, per run, grad[leaf] from the tensors' `first` on: = when fresh, else +=.
