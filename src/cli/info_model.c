@@ -15,11 +15,11 @@ static int64_t n_params(const ls_layer *layer)
 
 static void print_table(const ls_network *network, const ls_shape *in)
 {
-    static const char row[] = "%8s  %-18s %-18s %14" PRId64 " %16" PRId64 "\n";
+    static const char row[] = "%-14s %-16s %-18s %14" PRId64 " %16" PRId64 "\n";
     char shape[96], position[16];
     int64_t products = 0;
-    printf("%8s  %-18s %-18s %14s %16s\n", "position", "layer", "output", "parameters", "multiply-adds");
-    printf("%8s  %-18s %s\n", "", "(input)", ls_shape_text(in, shape));
+    printf("%-14s %-16s %-18s %14s %16s\n", "position", "layer", "output", "parameters", "multiply-adds");
+    printf("%-14s %-16s %s\n", "", "(input)", ls_shape_text(in, shape));
     for (int i = 0; i < ls_network_n_layers(network); i++) {
         const ls_layer *layer = ls_network_layer(network, i);
         snprintf(position, sizeof position, "%d", layer->position);

@@ -175,7 +175,7 @@ data: {train: {format: idx, images: images}}
 model: [flatten, {dense: 5}, relu, {dense: {units: 2, bias: false}}]
 train: {epochs: 1}
 END
-expect_exit 0 "position +layer +output +parameters +multiply-adds" run_np 0 info model layers.yaml
+expect_exit 0 "^position +layer +output +parameters +multiply-adds" run_np 0 info model layers.yaml
 same "the table of layers" "$(sed -n '2,7p' out | sed 's/^ *//; s/  */ /g; s/ $//')" "(input) [1, 3, 4]
 0 flatten [12] 0 0
 1 dense [5] 65 60
