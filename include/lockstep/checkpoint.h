@@ -56,6 +56,12 @@ ls_status ls_checkpoint_load_params(const ls_checkpoint *checkpoint, const struc
 /** The same with their moving average for the parameters.  LS_EUSAGE when there is none. */
 ls_status ls_checkpoint_load_ema(const ls_checkpoint *checkpoint, const struct ls_network *network, float *params);
 
+/** Fills a flat vector [n_floats] of a network from any safetensors file with the names and shapes of PyTorch's
+ *  nn.Sequential: F32, or F64, F16 and BF16, which are converted.  The optimizer.* and ema.* tensors of a checkpoint
+ * and the *.num_batches_tracked of PyTorch are passed over.  LS_ECHECKPOINT names every tensor that is missing,
+ * unexpected or of another shape, or that holds a value that is not finite. */
+ls_status ls_checkpoint_read_weights(const char *path, const struct ls_network *network, float *params);
+
 /** XXH3 of all parameters' and then all buffers' bytes in order, without optimizer slots and moving average. */
 uint64_t ls_checkpoint_params_hash(const ls_checkpoint *checkpoint);
 

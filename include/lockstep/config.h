@@ -39,6 +39,7 @@ typedef struct ls_config {
         int64_t epochs, max_iterations; /* LS_AUTO: not given */
         double max_time_s;              /* NaN: no limit */
         int64_t seed;
+        const char *init_from; /* NULL: random start values */
         struct {
             int64_t init, order, dropout; /* LS_AUTO: train.seed */
         } seeds;

@@ -122,6 +122,7 @@ typedef struct ls_layer {
     int64_t first_sum, n_sums;        /* doubles that it makes per shard in training */
     bool meets;                       /* it needs them of the whole batch, within the pass */
     int64_t scratch_floats;           /* that one call of forward or backward works in, whatever its rows */
+    int64_t multiply_adds; /* set by plan: of one sample's forward pass, in products; backward has about twice that */
 } ls_layer;
 
 /** Table of a layer.  x [n_rows, n_in], y and dy [n_rows, n_out], dx [n_rows, n_in]; row-major, 64-byte aligned. */

@@ -27,7 +27,7 @@ typedef struct ls_args {
     int n_overrides;
     const char *run_dir, *data_dir, *resume, *config, *split, *data, *out, *samples, *ranks, *iterations;
     const char *measured, *ranks_per_node, *link_gbps, *link_us;
-    bool json, quiet, overwrite, hash, limit, exchange, scale, ema, help;
+    bool json, quiet, overwrite, hash, limit, exchange, scale, ema, logits, help;
 } ls_args;
 
 /** Reads argv behind the command's name.  `--flag value` and `--flag=value`; underscores may stand for dashes.

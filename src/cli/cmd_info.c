@@ -23,7 +23,8 @@ static void print_build(void)
 {
     printf("lockstep %s (commit %s)\ncompiler     %s\nMPI          %s\nOpenBLAS     %s\nkernel type  %s\nthreads      "
            "%d a rank\n"
-           "\n'lockstep info keys|layers|losses|optimizers|schedules|formats' lists what a configuration may name.\n",
+           "\n'lockstep info keys|layers|losses|optimizers|schedules|formats' lists what a configuration may name,\n"
+           "'lockstep info model CONFIG' the layers of a model.\n",
            LS_VERSION, LS_COMMIT, __VERSION__, ls_job_mpi_version(), ls_blas_build(), ls_blas_core(),
            ls_blas_threads());
 }
@@ -35,6 +36,8 @@ ls_status ls__cmd_info(const ls_args *args, const ls_job *world)
         print_build();
         return LS_OK;
     }
+    if (strcmp(args->positional[0], "model") == 0) return ls__info_model(args);
+    LS_REQUIRE(args->n_positional == 1, LS_EUSAGE, "unexpected argument '%s'", args->positional[1]);
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         if (strcmp(topics[i].name, args->positional[0]) != 0) continue;
         ls_text text = {0};
@@ -44,6 +47,6 @@ ls_status ls__cmd_info(const ls_args *args, const ls_job *world)
         ls_text_free(&text);
         return LS_OK;
     }
-    LS_FAIL(LS_EUSAGE, "unknown topic '%s'; known: keys, layers, losses, optimizers, schedules, formats",
+    LS_FAIL(LS_EUSAGE, "unknown topic '%s'; known: keys, layers, losses, optimizers, schedules, formats, model CONFIG",
             args->positional[0]);
 }

@@ -15,14 +15,6 @@ static const char *const shown[] = {
 
 enum { N_SHOWN = sizeof shown / sizeof shown[0] };
 
-static void shape_text(const ls_stored_tensor *tensor, char out[128])
-{
-    int at = snprintf(out, 128, "[");
-    for (int i = 0; i < tensor->n_dim; i++)
-        at += snprintf(out + at, (size_t)(128 - at), "%s%" PRId64, i ? ", " : "", tensor->dim[i]);
-    snprintf(out + at, (size_t)(128 - at), "]");
-}
-
 static void print_text(const ls_checkpoint *c, const char *hash)
 {
     char shape[128];
@@ -33,8 +25,7 @@ static void print_text(const ls_checkpoint *c, const char *hash)
     printf("tensors\n");
     for (int i = 0; i < ls_safetensors_n_tensors(c->file); i++) {
         const ls_stored_tensor *tensor = ls_safetensors_tensor(c->file, i);
-        shape_text(tensor, shape);
-        printf("  %-40s F32 %s\n", tensor->name, shape);
+        printf("  %-40s %s\n", tensor->name, ls_stored_text(tensor, shape));
     }
 }
 
@@ -54,10 +45,9 @@ static ls_status print_json(const ls_checkpoint *c, const char *hash)
     ls_text_printf(&out, "}, \"tensors\": {");
     for (int i = 0; i < ls_safetensors_n_tensors(c->file); i++) {
         const ls_stored_tensor *tensor = ls_safetensors_tensor(c->file, i);
-        shape_text(tensor, shape);
         ls_text_printf(&out, "%s", i ? ", " : "");
         ls_text_json_string(&out, tensor->name);
-        ls_text_printf(&out, ": %s", shape);
+        ls_text_printf(&out, ": %s", strchr(ls_stored_text(tensor, shape), '['));
     }
     ls_text_printf(&out, "}}\n");
     const ls_status status = ls_text_status(&out);

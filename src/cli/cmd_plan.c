@@ -52,8 +52,7 @@ static ls_status build(const ls_args *args, view *v)
 {
     LS_TRY(ls_config_read(args->positional[0], args->overrides, args->n_overrides, &v->config));
     LS_TRY(read_sets(args, v));
-    ls_shape in = {.n_dim = v->info.n_dim};
-    for (int i = 0; i < v->info.n_dim; i++) in.dim[i] = v->info.dim[i];
+    const ls_shape in = ls_data_shape(&v->info);
     LS_TRY(ls_network_create(v->config->model, &in, &v->network));
     LS_TRY(ls_statistics_check(&v->plan, v->network));
     LS_TRY(ls_optimizer_create(v->config->optimizer, &v->optimizer));

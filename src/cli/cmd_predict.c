@@ -12,7 +12,7 @@
 
 typedef struct writer {
     ls_file_writer *file;
-    bool csv, classes;
+    bool csv, classes, raw; /* raw: what the last layer gives */
     int64_t k, row;
     ls_text line;
 } writer;
@@ -35,10 +35,10 @@ static void npy_header(ls_text *out, int64_t n, int64_t k)
     ls_text_printf(out, "%-*s\n", length - 1, dictionary);
 }
 
-static void csv_header(ls_text *out, int64_t k, bool classes)
+static void csv_header(const writer *w, ls_text *out)
 {
-    ls_text_printf(out, classes ? "row,class" : "row");
-    for (int64_t j = 0; j < k; j++) ls_text_printf(out, ",%s_%" PRId64, classes ? "p" : "y", j);
+    ls_text_printf(out, w->classes ? "row,class" : "row");
+    for (int64_t j = 0; j < w->k; j++) ls_text_printf(out, ",%s_%" PRId64, w->classes && !w->raw ? "p" : "y", j);
     ls_text_printf(out, "\n");
 }
 
@@ -72,7 +72,7 @@ static ls_status open_writer(const ls_model *m, const char *path, writer *w)
     w->k = ls_shape_size(ls_network_output(m->network));
     w->classes = m->loss->ops->classifies;
     if (w->csv)
-        csv_header(&w->line, w->k, w->classes);
+        csv_header(w, &w->line);
     else
         npy_header(&w->line, m->set.info.n_samples, w->k);
     LS_TRY(ls_text_status(&w->line));
@@ -94,7 +94,7 @@ static ls_status write_chunks(const ls_job *job, ls_model *m, writer *w, float *
         if (rank == owner) {
             const float *out = ls_scorer_forward(m->scorer, ls_exchange_params(m->exchange), &m->set, first, count);
             memcpy(rows, out, (size_t)(count * k) * sizeof *rows);
-            if (m->loss->ops->predict != NULL) m->loss->ops->predict(m->loss, count, k, rows);
+            if (!w->raw && m->loss->ops->predict != NULL) m->loss->ops->predict(m->loss, count, k, rows);
         }
         ls_job_send_to_root(job, owner, rows, (size_t)(count * k) * sizeof *rows);
         if (rank == 0 && status == LS_OK) status = write_rows(w, rows, count);
@@ -102,9 +102,9 @@ static ls_status write_chunks(const ls_job *job, ls_model *m, writer *w, float *
     return status;
 }
 
-static ls_status predict(const ls_job *job, ls_model *m, const char *path)
+static ls_status predict(const ls_job *job, ls_model *m, const char *path, bool raw)
 {
-    writer w = {0};
+    writer w = {.raw = raw};
     const int64_t k = ls_shape_size(ls_network_output(m->network));
     float *rows = ls_calloc((size_t)(m->scorer->chunk * k), sizeof *rows);
     ls_status status = rows ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory");
@@ -135,9 +135,10 @@ ls_status ls__cmd_predict(const ls_args *args, const ls_job *world)
     ls_model *model;
     LS_TRY(ls_model_create(world, &source, false, &model));
     ls_blas_set_threads((int)model->config->runtime.blas_threads);
-    const ls_status status = predict(world, model, args->out);
+    const ls_status status = predict(world, model, args->out, args->logits);
     if (status == LS_OK && ls_job_rank(world) == 0)
-        printf("%s: %s of %" PRId64 " samples\n", args->out, model->loss->ops->prediction, model->set.info.n_samples);
+        printf("%s: %s of %" PRId64 " samples\n", args->out,
+               args->logits ? "outputs of the last layer" : model->loss->ops->prediction, model->set.info.n_samples);
     ls_model_destroy(&model);
     return status;
 }

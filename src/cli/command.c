@@ -20,8 +20,9 @@ const ls_command ls__commands[] = {
      "mpirun -np 2 lockstep bench configs/fashion_mlp.yaml", LS_CMD_BENCH, true, ls__cmd_bench},
     {"inspect", "CHECKPOINT [flags]", "show what a checkpoint holds", "lockstep inspect runs/a/latest --hash",
      LS_CMD_INSPECT, false, ls__cmd_inspect},
-    {"info", "[keys|layers|losses|optimizers|schedules|formats]", "show the build, or what a configuration may name",
-     "lockstep info optimizers", LS_CMD_INFO, false, ls__cmd_info},
+    {"info", "[keys|layers|losses|optimizers|schedules|formats|model CONFIG]",
+     "show the build, what a configuration may name, or its model layer by layer",
+     "lockstep info model configs/fashion_mlp.yaml", LS_CMD_INFO, false, ls__cmd_info},
     {0}};
 
 ls_status ls__need_argument(const ls_args *args, const char *what)

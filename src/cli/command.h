@@ -23,6 +23,9 @@ ls_status ls__cmd_bench(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_inspect(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_info(const ls_args *args, const ls_job *world);
 
+/** Prints the layers of a configuration's model: `info model CONFIG`. */
+ls_status ls__info_model(const ls_args *args);
+
 /** Reads the configuration on rank 0 with the overrides of the command line, and gives every rank the same. Collective;
  *  errors are agreed. */
 ls_status ls__read_config(const ls_args *args, const ls_job *world, ls_config **out);

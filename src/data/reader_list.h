@@ -2,4 +2,5 @@
 LS_READER(idx)
 LS_READER(npy)
 LS_READER(csv)
+LS_READER(cifar)
 LS_READER(synthetic)

@@ -127,6 +127,7 @@ static ls_status conv_plan(ls_layer *layer)
     layer->tensor[1] = (ls_tensor){.name = "bias", .n_dim = 1, .dim = {o->filters}, .is_bias = true};
     layer->n_tensors = o->bias ? 2 : 1;
     layer->scratch_floats = lay_out(o, NULL, NULL);
+    layer->multiply_adds = o->filters * o->n_taps * ls__window_pixels(&w);
     return LS_OK;
 }
 

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "math/blas.h"
 #include "math/vec.h"
 #include "model/init.h"
@@ -37,6 +38,7 @@ static ls_status dense_plan(ls_layer *layer)
     LS_TRY(ls__init_resolve(o->init, layer->feeds_relu, layer->n_in, o->units, &layer->tensor[0].init));
     layer->tensor[1] = (ls_tensor){.name = "bias", .n_dim = 1, .dim = {o->units}, .is_bias = true};
     layer->n_tensors = o->bias ? 2 : 1;
+    LS_REQUIRE(ls_mul_i64(o->units, layer->n_in, &layer->multiply_adds), LS_EUSAGE, "too many parameters");
     return LS_OK;
 }
 

@@ -77,6 +77,11 @@ static ls_status open_checkpoint(const char *path, ls_checkpoint *c)
     LS_REQUIRE(c->path != NULL, LS_ENOMEM, "out of memory for a checkpoint");
     LS_TRY(ls_safetensors_open(path, &c->file));
     LS_TRY(ls_safetensors_check_hash(c->file, path));
+    for (int i = 0; i < ls_safetensors_n_tensors(c->file); i++) {
+        const ls_stored_tensor *tensor = ls_safetensors_tensor(c->file, i);
+        LS_REQUIRE(ls_stored_is_f32(tensor), LS_ECHECKPOINT, "%s: tensor '%s': type %s, expected F32", path,
+                   tensor->name, tensor->type);
+    }
     return read_state(c);
 }
 
@@ -197,7 +202,7 @@ static ls_status load_tensors(const ls_checkpoint *c, const char *prefix, const 
         char name[128];
         snprintf(name, sizeof name, "%s%s", i < ls_network_n_tensors(network) ? prefix : "", tensor->name);
         LS_TRY(ls_checkpoint_tensor(c, name, tensor, &stored));
-        memcpy(numbers, stored->data, (size_t)tensor->n * sizeof(float));
+        memcpy(numbers, stored->bytes, stored->n_bytes);
     }
     return LS_OK;
 }
@@ -224,7 +229,7 @@ uint64_t ls_checkpoint_params_hash(const ls_checkpoint *c)
     for (int i = 0; i < ls_safetensors_n_tensors(c->file); i++) {
         const ls_stored_tensor *tensor = ls_safetensors_tensor(c->file, i);
         const bool is_param = !ls_checkpoint_is_slot(tensor->name) && !ls_checkpoint_is_ema(tensor->name);
-        if (is_param) ls_hash_add(hash, tensor->data, (size_t)tensor->n * 4);
+        if (is_param) ls_hash_add(hash, tensor->bytes, tensor->n_bytes);
     }
     const uint64_t value = ls_hash_value(hash);
     ls_hash_destroy(&hash);

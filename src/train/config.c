@@ -52,6 +52,11 @@ static const ls_option keys[] = {
     KEY("train.seeds.init", LS_OPTION_INT, train.seeds.init, "~", "of the start values; default train.seed", ANY),
     KEY("train.seeds.order", LS_OPTION_INT, train.seeds.order, "~", "of the sample order; default train.seed", ANY),
     KEY("train.seeds.dropout", LS_OPTION_INT, train.seeds.dropout, "~", "of dropout; default train.seed", ANY),
+    KEY("train.init_from", LS_OPTION_TEXT, train.init_from, "~",
+        "safetensors file of start values, named as PyTorch's nn.Sequential or a checkpoint names them; looked up in "
+        "the "
+        "working directory, then beside the configuration; a resumed run does not read it",
+        .class = LS_FREE),
     KEY("exchange.method", LS_OPTION_CHOICE, exchange.method, "tree",
         "tree: the same bits at any rank count; mpi_allreduce: MPI_Allreduce and a replica of everything on every rank",
         .choices = methods),

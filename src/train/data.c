@@ -22,6 +22,13 @@ static bool is_cut(const ls_config *config)
     return ls_node_child(config->data.validation, "last") != NULL;
 }
 
+ls_shape ls_data_shape(const ls_dataset_info *info)
+{
+    ls_shape shape = {.n_dim = info->n_dim};
+    for (int i = 0; i < info->n_dim; i++) shape.dim[i] = info->dim[i];
+    return shape;
+}
+
 ls_status ls_data_info(const ls_config *config, const char *data_directory, int which, ls_dataset_info *out)
 {
     ls_dataset_source *source;

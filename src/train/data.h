@@ -24,6 +24,9 @@ typedef struct ls_data {
     uint64_t hash[LS_N_SETS];  /* of the samples used */
 } ls_data;
 
+/** Shape of one sample of such a data set: the network's input. */
+ls_shape ls_data_shape(const ls_dataset_info *info);
+
 /** Opens one set without a job, for `plan`: its shape alone. */
 ls_status ls_data_info(const ls_config *config, const char *data_directory, int which, ls_dataset_info *out);
 

@@ -74,23 +74,41 @@ static ls_status read_shape(const char *path, const char *name, const json_t *sh
     return LS_OK;
 }
 
+static ls_status read_type(const char *path, const char *name, const json_t *dtype, ls_stored_tensor *out,
+                           int64_t *width)
+{
+    static const struct {
+        const char *name;
+        int width;
+    } types[] = {{"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
+                 {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U8", 1},   {"BOOL", 1}};
+    const char *given = json_string_value(dtype);
+    for (size_t i = 0; given != NULL && i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].name, given) == 0) {
+            out->type = types[i].name;
+            *width = types[i].width;
+            return LS_OK;
+        }
+    LS_FAIL(LS_ECHECKPOINT, "%s: tensor '%s': type %s, expected F32 or another plain type", path, name,
+            given ? given : "missing");
+}
+
 static ls_status read_tensor(const char *path, const ls_safetensors *file, const char *name, const json_t *entry,
                              ls_stored_tensor *out)
 {
     const json_t *offsets = json_object_get(entry, "data_offsets");
-    const char *dtype = json_string_value(json_object_get(entry, "dtype"));
-    LS_REQUIRE(dtype != NULL && strcmp(dtype, "F32") == 0, LS_ECHECKPOINT, "%s: tensor '%s': type %s, expected F32",
-               path, name, dtype ? dtype : "missing");
+    int64_t width = 0;
+    LS_TRY(read_type(path, name, json_object_get(entry, "dtype"), out, &width));
     LS_TRY(read_shape(path, name, json_object_get(entry, "shape"), out));
     const int64_t begin = count_of(json_array_get(offsets, 0)), end = count_of(json_array_get(offsets, 1));
     const int64_t available = (int64_t)(file->n_bytes - file->header_bytes);
     LS_REQUIRE(json_array_size(offsets) == 2 && begin >= 0 && begin <= end && end <= available &&
-                   end - begin == out->n * 4 && begin % 4 == 0,
+                   end - begin == out->n * width,
                LS_ECHECKPOINT,
                "%s: tensor '%s': bytes %lld to %lld do not fit its shape or the file (%lld bytes of data)", path, name,
                (long long)begin, (long long)end, (long long)available);
-    LS_REQUIRE(file->header_bytes % 4 == 0, LS_ECHECKPOINT, "%s: the header's length is not a multiple of 4", path);
-    out->data = (const float *)(const void *)(file->bytes + file->header_bytes + begin);
+    out->bytes = file->bytes + file->header_bytes + begin;
+    out->n_bytes = (size_t)(end - begin);
     out->name = ls_strdup(name);
     LS_REQUIRE(out->name != NULL, LS_ENOMEM, "out of memory for a checkpoint");
     return LS_OK;
@@ -99,7 +117,8 @@ static ls_status read_tensor(const char *path, const ls_safetensors *file, const
 static int compare_tensors(const void *a, const void *b)
 {
     const ls_stored_tensor *x = a, *y = b;
-    return x->data != y->data ? (x->data > y->data) - (x->data < y->data) : (x->n > y->n) - (x->n < y->n);
+    return x->bytes != y->bytes ? (x->bytes > y->bytes) - (x->bytes < y->bytes)
+                                : (x->n_bytes > y->n_bytes) - (x->n_bytes < y->n_bytes);
 }
 
 /* The bytes of all tensors follow one another to the end of the file. */
@@ -107,9 +126,9 @@ static ls_status check_gaps(const char *path, const ls_safetensors *file)
 {
     const char *at = file->bytes + file->header_bytes;
     for (int i = 0; i < file->n_tensors; i++) {
-        LS_REQUIRE((const char *)file->tensor[i].data == at, LS_ECHECKPOINT,
-                   "%s: tensor '%s' leaves a gap or an overlap", path, file->tensor[i].name);
-        at += file->tensor[i].n * 4;
+        LS_REQUIRE(file->tensor[i].bytes == at, LS_ECHECKPOINT, "%s: tensor '%s' leaves a gap or an overlap", path,
+                   file->tensor[i].name);
+        at += file->tensor[i].n_bytes;
     }
     LS_REQUIRE(at == file->bytes + file->n_bytes, LS_ECHECKPOINT, "%s: %lld bytes behind the last tensor", path,
                (long long)(file->bytes + file->n_bytes - at));

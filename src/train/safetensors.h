@@ -1,6 +1,6 @@
 /** Safetensors files: 8 bytes of header length (little-endian), a JSON header {name: {dtype, shape, data_offsets},
  *  "__metadata__": {text: text}}, then the tensors' bytes.  Source: the format's published description.
- *  Only F32 here.  Not collective. */
+ *  Files of any element type are read; only F32 is written.  Not collective. */
 #ifndef LOCKSTEP_TRAIN_SAFETENSORS_H
 #define LOCKSTEP_TRAIN_SAFETENSORS_H
 
@@ -17,10 +17,22 @@ enum { LS_SAFETENSORS_MAX_DIM = 4 };
 /** One tensor of an open file. */
 typedef struct ls_stored_tensor {
     char *name;
+    const char *type; /* "F32", "F64", "BF16", "I64", ...: static text */
     int n_dim;
     int64_t dim[LS_SAFETENSORS_MAX_DIM], n;
-    const float *data; /* [n], in the mapped file */
+    const char *bytes; /* n elements in the mapped file, little-endian, at any alignment */
+    size_t n_bytes;
 } ls_stored_tensor;
+
+/** The element type is F32. */
+bool ls_stored_is_f32(const ls_stored_tensor *tensor);
+
+/** "F32 [512, 784]" into out, which is returned. */
+const char *ls_stored_text(const ls_stored_tensor *tensor, char out[128]);
+
+/** The n elements as floats, rounded to nearest where they are wider; false when their type is not F64, F32, F16 or
+ *  BF16. */
+bool ls_stored_floats(const ls_stored_tensor *tensor, float *out);
 
 typedef struct ls_safetensors ls_safetensors;
 

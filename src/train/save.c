@@ -226,14 +226,14 @@ ls_status ls__save(ls_trainer *t, const char *given)
 
 /* Pieces of a stored slot, from the first element of its tensor on. */
 typedef struct dealing {
-    const float *data;
+    const char *bytes;
     int64_t tensor_first;
 } dealing;
 
 static ls_status take_piece(void *context, int64_t first, int64_t n, float *data)
 {
     const dealing *d = context;
-    memcpy(data, d->data + (first - d->tensor_first), (size_t)n * sizeof *data);
+    memcpy(data, d->bytes + (size_t)(first - d->tensor_first) * sizeof *data, (size_t)n * sizeof *data);
     return LS_OK;
 }
 
@@ -245,7 +245,7 @@ static void deal_slots(ls_trainer *t, const ls_checkpoint *c)
             char name[128];
             kept_name(t, s, i, name);
             dealing d = {.tensor_first = tensor_at(t, i)->first};
-            if (c != NULL) d.data = ls_safetensors_find(c->file, name)->data;
+            if (c != NULL) d.bytes = ls_safetensors_find(c->file, name)->bytes;
             ls_exchange_deal(t->exchange, i, kept(t, s), take_piece, &d);
         }
 }
@@ -338,15 +338,26 @@ static ls_status open_stored(ls_trainer *t, ls_checkpoint **c)
 static void initialise_tile(void *context, const ls_tile *tile)
 {
     const ls_trainer *t = context;
-    float *p = ls_exchange_params(t->exchange) + tile->first;
-    ls_network_init(t->network, (uint64_t)t->seed_init, tile->first, tile->n, p);
-    if (t->ema != NULL) memcpy(t->ema + tile->slice_first, p, (size_t)tile->n * sizeof *p);
+    ls_network_init(t->network, (uint64_t)t->seed_init, tile->first, tile->n,
+                    ls_exchange_params(t->exchange) + tile->first);
 }
 
-static void initialise(ls_trainer *t)
+static void begin_average(void *context, const ls_tile *tile)
 {
-    ls_exchange_each(t->exchange, initialise_tile, t);
-    ls_exchange_publish(t->exchange);
+    const ls_trainer *t = context;
+    memcpy(t->ema + tile->slice_first, ls_exchange_params(t->exchange) + tile->first, (size_t)tile->n * sizeof *t->ema);
+}
+
+static ls_status initialise(ls_trainer *t)
+{
+    if (t->config->train.init_from != NULL) {
+        LS_TRY(ls__init_from_file(t));
+    } else {
+        ls_exchange_each(t->exchange, initialise_tile, t);
+        ls_exchange_publish(t->exchange);
+    }
+    if (t->ema != NULL) ls_exchange_each(t->exchange, begin_average, t);
+    return LS_OK;
 }
 
 ls_status ls__restore(ls_trainer *t)
@@ -358,7 +369,7 @@ ls_status ls__restore(ls_trainer *t)
     status = ls_job_agree(t->job, status);
     bool found = c != NULL;
     ls_job_broadcast(t->job, 0, &found, sizeof found);
-    if (status == LS_OK && !found) initialise(t);
+    if (status == LS_OK && !found) status = initialise(t);
     if (status == LS_OK && found) {
         ls_job_broadcast(t->job, 0, &t->state, sizeof t->state);
         ls_exchange_publish_root(t->exchange);

@@ -24,17 +24,9 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* The samples' own shape is the network's input. */
-static ls_shape input_shape(const ls_dataset_info *info)
-{
-    ls_shape shape = {.n_dim = info->n_dim};
-    for (int i = 0; i < info->n_dim; i++) shape.dim[i] = info->dim[i];
-    return shape;
-}
-
 static ls_status create_model(ls_trainer *t)
 {
-    const ls_shape in = input_shape(&t->data->set[LS_TRAIN].info);
+    const ls_shape in = ls_data_shape(&t->data->set[LS_TRAIN].info);
     LS_TRY(ls_plan_create(t->config, t->data->set[LS_TRAIN].info.n_samples, &t->plan));
     LS_TRY(ls_network_create(t->config->model, &in, &t->network));
     LS_REQUIRE(ls_network_n_params(t->network) > 0, LS_EUSAGE, "'model' has no parameters to train; add a dense layer");

@@ -111,6 +111,9 @@ ls_status ls__save_or_warn(ls_trainer *trainer, const char *name, bool *saved);
 /** Start values, or those of the checkpoint that options.resume names.  Collective. */
 ls_status ls__restore(ls_trainer *trainer);
 
+/** Start values from the file that train.init_from names, read by rank 0.  Collective; errors are agreed. */
+ls_status ls__init_from_file(ls_trainer *trainer);
+
 /** Lines for people; rank 0 only. */
 void ls__progress_start(ls_trainer *trainer);
 void ls__progress_iteration(ls_trainer *trainer);

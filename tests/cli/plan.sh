@@ -175,4 +175,27 @@ same "two nodes" "$(predicted 2 1 node_bytes)" $((4 * (64 * 64 + 64 * 16)))
 same "four nodes" "$(predicted 4 1 node_bytes)" $((6 * (64 * 64 + 64 * 16)))
 expect_exit 2 "'iteration_ms' is missing" run_np 0 plan scale.yaml --scale --measured <(echo '{"ranks": 1, "global_batch_size": 64}')
 expect_exit 2 "needs --measured" run_np 0 plan scale.yaml --scale
+
+# ---- info model: output, parameters and multiply-adds of every layer, and the totals ----
+idx_images images 4 3 4
+cat >layers.yaml <<'END'
+data: {train: {format: idx, images: images}}
+model: [flatten, {dense: 5}, relu, {dense: {units: 2, bias: false}}]
+train: {epochs: 1}
+END
+expect_exit 0 "^position +layer +output +parameters +multiply-adds" run_np 0 info model layers.yaml
+same "the table of layers" "$(sed -n '2,7p' out | sed 's/^ *//; s/  */ /g; s/ $//')" "(input) [1, 3, 4]
+0 flatten [12] 0 0
+1 dense [5] 65 60
+2 relu [5] 0 0
+3 dense [2] 10 10
+total 75 70"
+mkdir apart && mv images apart
+expect_exit 3 "'images' was not found" run_np 0 info model layers.yaml
+expect_exit 0 "3 +dense +\[7\] +35 +35" run_np 0 info model layers.yaml --data-dir apart --set 'model=[flatten, {dense: 5},
+    relu, {dense: {units: 7, bias: false}}]'
+expect_exit 2 "layers.yaml:2:.*expected a whole number|'units'" run_np 0 info model layers.yaml --data-dir apart \
+    --set 'model=[{dense: x}]'
+expect_exit 2 "expected a configuration file" run_np 0 info model
+expect_exit 2 "unexpected argument 'c.yaml'" run_np 0 info layers c.yaml
 finish

@@ -72,6 +72,12 @@ same "a row for each sample" "$(tail -n +2 y1.csv | cut -d, -f1 | cksum)" "$(seq
 same "class is the largest probability, and they add up to 1" "$(tail -n +2 y1.csv | awk -F, '
     { top = 3; for (i = 4; i <= NF; i++) if ($i > $top) top = i; s = 0; for (i = 3; i <= NF; i++) s += $i
       if ($2 != top - 3 || s < 0.999999 || s > 1.000001) print "row", $1 }' | head -1)" ""
+expect_exit 0 "raw.csv: outputs of the last layer of 130 samples" run_np 2 predict r/latest --logits --out raw.csv
+same "the head of outputs" "$(head -1 raw.csv)" "row,class,y_0,y_1,y_2,y_3"
+same "classes of outputs and of probabilities" "$(cut -d, -f2 raw.csv | cksum)" "$(cut -d, -f2 y1.csv | cksum)"
+same "the softmax of outputs is the probabilities" "$(paste -d, raw.csv y1.csv | tail -n +2 | awk -F, '
+    { s = exp($3) + exp($4) + exp($5) + exp($6)
+      for (i = 3; i <= 6; i++) if ((d = exp($i) / s - $(i + 6)) > 1e-6 || d < -1e-6) print "row", $1 }' | head -1)" ""
 expect_exit 0 "of 250 samples" run_np 2 predict r/latest --split train --out train.csv
 expect_exit 0 "of 9 samples" run_np 3 predict r/latest --out nine.csv \
     --data '{format: synthetic, samples: 9, features: 12, classes: 4, hidden: 8, seed: 7, first: 300}'

@@ -1,4 +1,4 @@
-"""Reads safetensors files with NumPy alone, from the public description of the format: 8 bytes of header length,
+"""Reads and writes safetensors files with NumPy alone, from the public description of the format: 8 bytes of header length,
 a JSON header of names, types, shapes and byte ranges, then the bytes.  Shares nothing with the program."""
 import json
 import struct
@@ -26,3 +26,18 @@ def read(path):
         end = stop
     assert end == len(data), f"{len(data) - end} bytes behind the last tensor"
     return metadata, tensors
+
+
+def write(path, tensors):
+    """Writes a dict of arrays, in its order."""
+    names = {value: key for key, value in TYPES.items()}
+    header, blob = {}, b""
+    for name, value in tensors.items():
+        array = np.ascontiguousarray(value)
+        raw = array.tobytes()
+        header[name] = {"dtype": names[array.dtype.str.lstrip("|")], "shape": list(np.shape(value)),
+                        "data_offsets": [len(blob), len(blob) + len(raw)]}
+        blob += raw
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + blob)

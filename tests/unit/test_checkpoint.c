@@ -253,6 +253,27 @@ static bool exists(const char *name)
     return access(test_path(name, path), F_OK) == 0;
 }
 
+/* Another element type of the same width: the structure and the hash are right. */
+static void only_f32(void **state)
+{
+    (void)state;
+    char path[128], digits[LS_HASH_DIGITS + 1];
+    ls_checkpoint *c;
+    ls_safetensors_header h = header_of(whole, N_FIELDS, 2, 4);
+    char *type = strstr(h.text.data + 8, "F32");
+    assert_non_null(type);
+    *type = 'I';
+    ls_text_add(&h.text, (const char *)weight, sizeof weight);
+    ls_text_add(&h.text, (const char *)bias, sizeof bias);
+    ls_text_add(&h.text, (const char *)slot, sizeof slot);
+    ls_hash_text(ls_hash_bytes(h.text.data, h.text.n), digits);
+    memcpy(h.text.data + h.hash_at, digits, LS_HASH_DIGITS);
+    put_bytes("c", h.text.data, h.text.n);
+    ls_text_free(&h.text);
+    assert_int_equal(ls_checkpoint_open(test_path("c", path), &c), LS_ECHECKPOINT);
+    assert_message("tensor '0.weight': type I32, expected F32");
+}
+
 static void pruning(void **state)
 {
     (void)state;
@@ -300,6 +321,7 @@ int main(void)
         cmocka_unit_test(wrong_fields),
         cmocka_unit_test(input_shapes),
         cmocka_unit_test(loading_parameters),
+        cmocka_unit_test(only_f32),
         cmocka_unit_test_setup(the_newest_whole_one, clean),
         cmocka_unit_test_setup(pruning, clean),
         cmocka_unit_test_setup(foreign_names_do_not_count, clean),

@@ -266,7 +266,7 @@ static void wrong_specs(void **state)
         {"{format: [idx]}", "needs the key 'format'"},
         {"[idx]", "needs the key 'format'"},
         {"{format: syntetic, samples: 3}", "unknown data format 'syntetic'; did you mean 'synthetic'?"},
-        {"{format: parquet-of-tomorrow}", "known: idx, npy, csv, synthetic"},
+        {"{format: parquet-of-tomorrow}", "known: idx, npy, csv, cifar, synthetic"},
         {"{format: synthetic, samples: 3, limit: 0}", "'limit' is 0"},
         {"{format: synthetic, samples: 3, limit: 1.5}", "'limit' must be a whole number"},
         {"{format: synthetic, samples: 3, limit: all}", "'limit' must be a number"},
@@ -303,7 +303,9 @@ static void formats_are_printed(void **state)
                                         "delimiter",
                                         "synthetic: ",
                                         "classes",
-                                        "idx|npy|csv|synthetic"};
+                                        "cifar: ",
+                                        "variant",
+                                        "idx|npy|csv|cifar|synthetic"};
     ls_text text = {0};
     ls_dataset_formats_print(&text);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) assert_non_null(strstr(text.data, words[i]));
