@@ -7,7 +7,6 @@ on several ranks.  Statistics of a shard are nn.BatchNorm's on its rows; their r
 moments of the whole batch."""
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
@@ -22,6 +21,7 @@ except ImportError:
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import reader  # noqa: E402
+from support import load_environment, run_program  # noqa: E402
 
 N, N_TEST, BATCH, SHARDS, ITERATIONS = 130, 37, 40, 3, 30  # a tail batch of 10 in every epoch of 4 iterations
 
@@ -95,24 +95,6 @@ def compare(what, mine, theirs):
     if not error <= TOLERANCE:
         failures += 1
         print(f"FAIL: {what}: off by {error:.2e}, tolerance {TOLERANCE:.0e}")
-
-
-def run_program(*arguments, ranks=0):
-    """The program's standard output; under mpirun when ranks > 0."""
-    prefix = ["timeout", "-k", "5", "60"] + (["mpirun", "-np", str(ranks)] if ranks else [])
-    done = subprocess.run(prefix + [os.environ["LOCKSTEP"], *arguments], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, check=False)
-    assert done.returncode == 0, f"{arguments}: exit code {done.returncode}: {done.stderr}"
-    return done.stdout
-
-
-def load_environment():
-    """What Open MPI needs in tests, from the shell's file."""
-    script = os.path.join(os.environ["LS_SOURCE"], "tests", "mpi-env.sh")
-    text = subprocess.run(["bash", "-c", f'. "{script}"; env -0'], capture_output=True, text=True, check=True).stdout
-    os.environ.update(line.split("=", 1) for line in text.split("\0") if "=" in line)
-    leaks = os.environ.get("ASAN_OPTIONS", "")  # Open MPI's unloaded plug-ins; see tests/cli/lib.sh
-    os.environ["ASAN_OPTIONS"] = f"{leaks}:detect_leaks=0" if leaks else "detect_leaks=0"
 
 
 def state_of(tensors):
