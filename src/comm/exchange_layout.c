@@ -16,7 +16,16 @@ static ls_status cut_blocks(ls_exchange *ex, const ls_span *tensors)
     return LS_OK;
 }
 
-/* One bucket, or, between nodes, runs of whole tensors with at least bucket_floats elements. */
+/* Elements from tensor t on that stay together. */
+static int64_t group_floats(const ls_exchange *ex, const ls_span *tensors, int t)
+{
+    int end = t + 1;
+    while (end < ex->n_tensors && tensors[end].with_last) end++;
+    return tensors[end - 1].first + tensors[end - 1].n - tensors[t].first;
+}
+
+/* One bucket, or, between nodes, runs of whole tensors with at least bucket_floats elements.  What is so large by
+ * itself does not wait for smaller ones before it, whose gradients come later. */
 static ls_status cut_buckets(ls_exchange *ex, const ls_span *tensors, int64_t bucket_floats)
 {
     ex->bucket = ls_calloc((size_t)ex->n_tensors + 1, sizeof *ex->bucket);
@@ -24,8 +33,9 @@ static ls_status cut_buckets(ls_exchange *ex, const ls_span *tensors, int64_t bu
     int64_t block = 0;
     for (int t = 0; t < ex->n_tensors; t++) {
         ls_bucket *last = t > 0 ? &ex->bucket[ex->n_buckets - 1] : NULL;
-        const bool full = last != NULL && ex->several && bucket_floats > 0 && !tensors[t].with_last &&
-                          tensors[t].first - last->first >= bucket_floats;
+        const bool full =
+            last != NULL && ex->several && bucket_floats > 0 && !tensors[t].with_last &&
+            (tensors[t].first - last->first >= bucket_floats || group_floats(ex, tensors, t) >= bucket_floats);
         if (last == NULL || full) {
             if (full) last->end = tensors[t].first;
             last = &ex->bucket[ex->n_buckets++];
