@@ -10,7 +10,13 @@ ls_status ls_scorer_create(const ls_job *job, const ls_network *network, ls_exec
     *out = NULL;
     ls_scorer *scorer = ls_calloc(1, sizeof *scorer);
     LS_REQUIRE(scorer != NULL, LS_ENOMEM, "out of memory for evaluation");
-    *scorer = (ls_scorer){job, network, executor, loss, normalizer, chunk, ls_calloc((size_t)chunk, sizeof(int64_t))};
+    *scorer = (ls_scorer){.job = job,
+                          .network = network,
+                          .executor = executor,
+                          .loss = loss,
+                          .normalizer = normalizer,
+                          .chunk = chunk,
+                          .ids = ls_calloc((size_t)chunk, sizeof(int64_t))};
     if (scorer->ids == NULL) {
         ls_scorer_destroy(&scorer);
         LS_FAIL(LS_ENOMEM, "out of memory for evaluation");
@@ -49,6 +55,7 @@ static void score_chunks(ls_scorer *s, const float *params, const ls_dataset *se
                                    .labels = set->labels ? set->labels + first : NULL,
                                    .targets = set->targets ? set->targets + first * k : NULL};
         s->loss->ops->rows(s->loss, &rows, NULL, &sums[c - first_chunk]);
+        if (s->classes != NULL) ls_classes_add(s->classes, &rows);
     }
 }
 

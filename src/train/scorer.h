@@ -9,6 +9,7 @@
 #include "lockstep/loss.h"
 #include "lockstep/network.h"
 #include "lockstep/trainer.h"
+#include "train/classes.h"
 
 typedef struct ls_scorer {
     const ls_job *job;
@@ -17,7 +18,8 @@ typedef struct ls_scorer {
     const ls_loss *loss;
     const ls_normalizer *normalizer;
     int64_t chunk;
-    int64_t *ids; /* [chunk] */
+    int64_t *ids;        /* [chunk] */
+    ls_classes *classes; /* borrowed; counts this rank's samples in evaluations; NULL: no counts */
 } ls_scorer;
 
 /** Borrows everything.  Not collective. */

@@ -42,11 +42,20 @@ for set in test validation; do
         expect_exit 0 "\"set\": \"$set\"" run_np $np eval r/latest --split $set --json
         same "eval of $set on $np ranks" "$(value_of loss out) $(value_of accuracy out) $(value_of n out)" \
             "$(last_eval $set r/metrics.jsonl)"
+        [ $np = 0 ] && cp out one_rank.json
+        check "eval --json of $set on $np ranks prints the text of one process" cmp one_rank.json out
         json "eval --json" out
     done
 done
 expect_exit 0 '"set": "test", "iteration": 20' run_np 1 eval r/latest --json
-expect_exit 0 'train loss [0-9.]+ \| accuracy [0-9.]+ \| n 250' run_np 2 eval r/latest --split train
+expect_exit 0 'train loss [0-9.]+ \| accuracy [0-9.]+ \| top-5 accuracy 1\.000000 \| n 250' run_np 2 eval r/latest --split train
+same "a line for each class" "$(grep -cE '^class [0-3] accuracy [0-9.]+ \| n [0-9]+$' out)" 4
+same "which are all samples" "$(awk '/^class/ { n += $NF } END { print n }' out)" 250
+cp out text
+for np in 0 1 5; do
+    run_np $np eval r/latest --split train >out
+    check "eval as text on $np ranks" cmp text out
+done
 expect_exit 2 "data.tset" run_np 2 eval r/latest --split tset
 sed 's/samples: 130/samples: 77/' c.yaml >other.yaml
 expect_exit 0 'test loss .* \| n 77' run_np 2 eval r/latest --config other.yaml
@@ -170,6 +179,9 @@ np.save("t.npy", t[:, 3])'
     same "the same numbers from npy and csv give the same bits" "$(hash_of array/latest)" "$(hash_of table/latest)"
     expect_exit 0 "3 parameters, 9 samples" run_np 2 train table.yaml --run-dir values --set 'model=[{dense: 1}]' \
         --set 'data.train={format: npy, features: f.npy, targets: t.npy}' --set loss=mse
+    expect_exit 0 'train loss [0-9.e+]+ \| n 9' run_np 2 eval values/latest --split train
+    same "no word of classes for values" "$(grep -c class out)" 0
+    expect_exit 0 '"accuracy": null, "n": 9}' run_np 2 eval values/latest --split train --json
     expect_exit 0 "values of 9 samples" run_np 2 predict values/latest --split train --out v.csv
     same "the head of predicted values" "$(head -1 v.csv)" "row,y_0"
 fi

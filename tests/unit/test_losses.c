@@ -5,8 +5,9 @@
 enum { N = 9, MAX_K = 17 };
 
 typedef struct loss_twin {
-    const char *name;
-    double (*value)(int64_t k, const double *out, int32_t label, const float *target);
+    const char *name, *spec;
+    double smoothing;
+    double (*value)(int64_t k, const double *out, int32_t label, const float *target, double smoothing);
     void (*predict)(int64_t k, const double *out, double *prediction); /* NULL: the outputs themselves */
 } loss_twin;
 
@@ -18,30 +19,42 @@ static void softmax(int64_t k, const double *z, double *p)
     for (int64_t j = 0; j < k; j++) p[j] = exp(z[j] - max) / sum;
 }
 
-static double cross_entropy_value(int64_t k, const double *z, int32_t label, const float *target)
+/* The cross entropy of softmax(z) with the label's distribution, part of which is spread over all classes. */
+static double cross_entropy_value(int64_t k, const double *z, int32_t label, const float *target, double smoothing)
 {
     (void)target;
-    double max = z[0], sum = 0.0;
+    double max = z[0], sum = 0.0, value = 0.0;
     for (int64_t j = 1; j < k; j++) max = fmax(max, z[j]);
     for (int64_t j = 0; j < k; j++) sum += exp(z[j] - max);
-    return log(sum) + max - z[label];
+    for (int64_t j = 0; j < k; j++) {
+        const double q = (j == label ? 1.0 - smoothing : 0.0) + smoothing / (double)k;
+        value += q * (log(sum) + max - z[j]);
+    }
+    return value;
 }
 
-static double mse_value(int64_t k, const double *y, int32_t label, const float *target)
+static double mse_value(int64_t k, const double *y, int32_t label, const float *target, double smoothing)
 {
     (void)label;
+    (void)smoothing;
     double sum = 0.0;
     for (int64_t j = 0; j < k; j++) sum += (y[j] - target[j]) * (y[j] - target[j]);
     return sum / (double)k;
 }
 
-static const loss_twin loss_twins[] = {{"softmax_cross_entropy", cross_entropy_value, softmax},
-                                       {"mse", mse_value, NULL}};
+#define SOFTMAX "softmax_cross_entropy"
+static const loss_twin loss_twins[] = {
+    {SOFTMAX, SOFTMAX, 0.0, cross_entropy_value, softmax},
+    {SOFTMAX, SOFTMAX ": {label_smoothing: 0.1}", 0.1, cross_entropy_value, softmax},
+    {SOFTMAX, SOFTMAX ": {label_smoothing: 1}", 1.0, cross_entropy_value, softmax},
+    {"mse", "mse", 0.0, mse_value, NULL},
+};
+enum { N_LOSS_TWINS = sizeof loss_twins / sizeof loss_twins[0] };
 static const int64_t widths[] = {1, 2, 10, MAX_K};
 
 static const loss_twin *twin_of(const ls_loss_ops *ops)
 {
-    for (size_t i = 0; i < sizeof loss_twins / sizeof loss_twins[0]; i++)
+    for (int i = 0; i < N_LOSS_TWINS; i++)
         if (strcmp(loss_twins[i].name, ops->name) == 0) return &loss_twins[i];
     fail_msg("loss %s has no twin", ops->name);
     return NULL;
@@ -57,9 +70,9 @@ typedef struct bench {
     int32_t labels[N];
 } bench;
 
-static bench bench_create(const char *name, int64_t k)
+static bench bench_create(const char *spec, int64_t k)
 {
-    bench b = {.spec = parse(name), .k = k};
+    bench b = {.spec = parse(spec), .k = k};
     if (ls_loss_create(b.spec, &b.loss) != LS_OK) fail_msg("%s", ls_status_message());
     b.ops = b.loss->ops;
     b.twin = twin_of(b.ops);
@@ -87,9 +100,11 @@ static ls_loss_rows rows_of(const bench *b, int64_t first, int64_t n)
 
 static void for_all(void (*check)(bench *))
 {
-    for (int i = 0; ls__losses[i] != NULL; i++)
+    for (int i = 0; ls__losses[i] != NULL; i++) twin_of(ls__losses[i]);
+    for (int i = 0; i < N_LOSS_TWINS; i++)
         for (int w = 0; w < 4; w++) {
-            bench b = bench_create(ls__losses[i]->name, widths[w]);
+            bench b = bench_create(loss_twins[i].spec, widths[w]);
+            b.twin = &loss_twins[i];
             check(&b);
             bench_destroy(&b);
         }
@@ -97,7 +112,7 @@ static void for_all(void (*check)(bench *))
 
 static double row_value(const bench *b, int64_t row, const double *out)
 {
-    return b->twin->value(b->k, out, b->labels[row], b->targets + row * b->k);
+    return b->twin->value(b->k, out, b->labels[row], b->targets + row * b->k, b->twin->smoothing);
 }
 
 static void check_value(bench *b)
@@ -277,6 +292,8 @@ static void test_specifications(void **state)
     refused("mze", "test.yaml:1:1: unknown loss 'mze'", "did you mean 'mse'?");
     refused("softmax_crossentropy", "unknown loss", "did you mean 'softmax_cross_entropy'?");
     refused("mse: {reduction: sum}", "unknown key 'reduction'", "mse");
+    refused("softmax_cross_entropy: {label_smoothing: 1.5}", "label_smoothing", "test.yaml:1:");
+    refused("softmax_cross_entropy: {label_smoothing: -0.1}", "label_smoothing", "test.yaml:1:");
     refused("mse: 3", "'mse' takes options", "test.yaml:1:1");
     refused("[mse]", "a loss is a name", "test.yaml:1:1");
     bench b = bench_create("{mse: {}}", 3);
