@@ -48,6 +48,14 @@ for set in test validation; do
     done
 done
 expect_exit 0 '"set": "test", "iteration": 20' run_np 1 eval r/latest --json
+if command -v python3 >/dev/null; then
+    same "the confusion matrix has the accuracies on its diagonal and all samples" "$(python3 -c '
+import json
+e = json.load(open("out"))
+c, n = e["confusion"], e["n"]
+print(sum(map(sum, c)) == n, sum(c[i][i] for i in range(4)) / n == e["accuracy"], e["top5_accuracy"],
+      [row[i] / sum(row) for i, row in enumerate(c)] == e["per_class_accuracy"])')" "True True 1 True"
+fi
 expect_exit 0 'train loss [0-9.]+ \| accuracy [0-9.]+ \| top-5 accuracy 1\.000000 \| n 250' run_np 2 eval r/latest --split train
 same "a line for each class" "$(grep -cE '^class [0-3] accuracy [0-9.]+ \| n [0-9]+$' out)" 4
 same "which are all samples" "$(awk '/^class/ { n += $NF } END { print n }' out)" 250
@@ -179,7 +187,7 @@ np.save("t.npy", t[:, 3])'
     same "the same numbers from npy and csv give the same bits" "$(hash_of array/latest)" "$(hash_of table/latest)"
     expect_exit 0 "3 parameters, 9 samples" run_np 2 train table.yaml --run-dir values --set 'model=[{dense: 1}]' \
         --set 'data.train={format: npy, features: f.npy, targets: t.npy}' --set loss=mse
-    expect_exit 0 'train loss [0-9.e+]+ \| n 9' run_np 2 eval values/latest --split train
+    expect_exit 0 'train loss [0-9.e+-]+ \| n 9' run_np 2 eval values/latest --split train
     same "no word of classes for values" "$(grep -c class out)" 0
     expect_exit 0 '"accuracy": null, "n": 9}' run_np 2 eval values/latest --split train --json
     expect_exit 0 "values of 9 samples" run_np 2 predict values/latest --split train --out v.csv
