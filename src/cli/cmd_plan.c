@@ -87,9 +87,9 @@ static int64_t n_blocks(const view *v)
 
 static double node_mb(const view *v)
 {
-    const int shards = (int)v->plan.n_shards;
-    return (double)(ls_exchange_node_bytes(ls_network_n_floats(v->network), n_blocks(v), shards, shards,
-                                           (int)v->n_ranks) +
+    const int shards = (int)v->plan.n_shards, ranks = (int)v->n_ranks;
+    return (double)(ls_exchange_node_bytes(ls_network_n_floats(v->network), n_blocks(v),
+                                           ls_exchange_n_subtrees(shards, ranks, 0, ranks), shards, ranks) +
                     v->data_bytes) /
            1e6;
 }
@@ -100,8 +100,10 @@ static double rank_mb(const view *v)
                  limit = (double)v->config->runtime.memory_limit;
     const double activations = rows * (double)ls_network_row_floats(v->network) * 4e-6;
     const int kept = v->optimizer->n_slots + !isnan(v->optimizer->common.ema);
-    const double slots = (double)kept * (double)ls_network_n_floats(v->network) * 4e-6;
-    return (activations < limit ? activations : limit) + slots / (double)v->n_ranks;
+    const int shards = (int)v->plan.n_shards, ranks = (int)v->n_ranks;
+    const int gradients = (shards + ranks - 1) / ranks - ls_exchange_n_subtrees(shards, ranks, 0, 1);
+    const double vector_mb = (double)ls_network_n_floats(v->network) * 4e-6;
+    return (activations < limit ? activations : limit) + vector_mb * (gradients + (double)kept / ranks);
 }
 
 /* Learning rates worth a look: first, end of warm-up, quarters, last. */

@@ -76,14 +76,21 @@ static int64_t piece_of(const ls_layer *l, int64_t n)
     return n <= FEW_ROWS ? ls_gemm_piece(l->n_out, n * l->n_in) : l->n_out;
 }
 
+static bool ends_leaf(const ls_pass *pass, const ls_run *run)
+{
+    return run + 1 == pass->runs + pass->n_runs || run[1].leaf != run->leaf;
+}
+
 /* Of outputs [o, o + piece): dW[piece, in] += dY[n, piece]^T X[n, in] */
 static void add_weights(const ls_layer *l, const ls_pass *pass, const ls_run *run, int64_t o, const float *x,
                         const float *dy)
 {
     const int64_t piece = piece_of(l, run->n), rest = l->n_out - o;
-    ls_gemm(rest < piece ? rest : piece, l->n_in, run->n, (ls_matrix){dy + run->first * l->n_out + o, l->n_out, true},
-            (ls_matrix){x + run->first * l->n_in, l->n_in, false}, run->fresh ? 0.0f : 1.0f,
-            pass->grad[run->leaf] + l->tensor[0].first + o * l->n_in, l->n_in);
+    const int64_t n = rest < piece ? rest : piece, at = l->tensor[0].first + o * l->n_in;
+    ls_gemm(n, l->n_in, run->n, (ls_matrix){dy + run->first * l->n_out + o, l->n_out, true},
+            (ls_matrix){x + run->first * l->n_in, l->n_in, false}, run->fresh ? 0.0f : 1.0f, pass->grad[run->leaf] + at,
+            l->n_in);
+    if (ends_leaf(pass, run)) ls_pass_merge(pass, run->leaf, at, n * l->n_in);
     ls_pass_between(pass);
 }
 
@@ -96,9 +103,11 @@ static void add_gradients(const ls_layer *l, const ls_pass *pass, const float *x
         for (int64_t o = 0; o < l->n_out; o += piece_of(l, run->n))
             for (const ls_run *r = run; r < next; r++) add_weights(l, pass, r, o, x, dy);
     }
-    for (const ls_run *run = pass->runs; run < end && l->n_tensors == 2; run++)
+    for (const ls_run *run = pass->runs; run < end && l->n_tensors == 2; run++) {
         ls_vec_column_sums(run->n, l->n_out, dy + run->first * l->n_out, run->fresh ? 0.0f : 1.0f,
                            pass->grad[run->leaf] + l->tensor[1].first);
+        if (ends_leaf(pass, run)) ls_pass_merge(pass, run->leaf, l->tensor[1].first, l->n_out);
+    }
 }
 
 /* dX[n, in] = dY[n, out] W[out, in] */
@@ -116,6 +125,7 @@ const ls_layer_ops ls__layer_dense = {.name = "dense",
                                       .options = dense_table,
                                       .options_size = sizeof(dense_options),
                                       .shorthand = "units",
+                                      .merges = true,
                                       .plan = dense_plan,
                                       .forward = dense_forward,
                                       .backward = dense_backward};
