@@ -45,7 +45,7 @@ static const flag flags[] = {
     KEY_FLAG("--epochs", "train.epochs", "passes over the training set"),
     KEY_FLAG("--max-iterations", "train.max_iterations", "updates; the first limit reached ends the run"),
     KEY_FLAG("--lr", "optimizer.lr", "learning rate"),
-    KEY_FLAG("--seed", "train.seed", "seed of start values, order and dropout"),
+    KEY_FLAG("--seed", "train.seed", "seed of start values, order, dropout and augmentation"),
     {.name = "--init-from",
      .value = "FILE",
      .commands = LS_CMD_TRAIN | LS_CMD_PLAN,

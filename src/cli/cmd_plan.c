@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/plan_view.h"
+#include "lockstep/augment.h"
 #include "lockstep/exchange.h"
 #include "lockstep/loss.h"
 #include "lockstep/sampler.h"
@@ -48,10 +49,23 @@ static ls_status read_sets(const ls_args *args, view *v)
     return ls_plan_create(v->config, n_train, &v->plan);
 }
 
+/* What training would refuse about its rows. */
+static ls_status check_rows(const view *v)
+{
+    ls_normalizer *normalizer;
+    ls_augment *augment;
+    LS_TRY(ls_normalizer_create(v->config->data.normalize, &v->info, &normalizer));
+    const ls_status status = ls_augment_create(v->config->data.augment, &v->info, normalizer, &augment);
+    ls_augment_destroy(&augment);
+    ls_normalizer_destroy(&normalizer);
+    return status;
+}
+
 static ls_status build(const ls_args *args, view *v)
 {
     LS_TRY(ls_config_read(args->positional[0], args->overrides, args->n_overrides, &v->config));
     LS_TRY(read_sets(args, v));
+    LS_TRY(check_rows(v));
     const ls_shape in = ls_data_shape(&v->info);
     LS_TRY(ls_network_create(v->config->model, &in, &v->network));
     LS_TRY(ls_statistics_check(&v->plan, v->network));

@@ -22,7 +22,9 @@ static void gather_rows(ls_trainer *t, const ls_batch *batch, int64_t first_row,
 {
     const ls_dataset *set = &t->data->set[LS_TRAIN];
     ls_sampler_ids(&t->sampler, batch->epoch, batch->first + first_row, n, t->ids);
-    ls_dataset_rows(set, t->data->normalizer, t->ids, n, ls_executor_input(t->executor));
+    float *rows = ls_executor_input(t->executor);
+    ls_dataset_rows(set, t->data->normalizer, t->ids, n, rows);
+    ls_augment_rows(t->data->augment, (uint64_t)t->seed_augment, batch->epoch, t->ids, n, rows);
     const int64_t k = set->info.n_targets;
     for (int64_t i = 0; set->labels != NULL && i < n; i++) t->labels[i] = set->labels[t->ids[i]];
     for (int64_t i = 0; set->targets != NULL && i < n; i++)

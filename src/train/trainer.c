@@ -111,6 +111,7 @@ static void set_seeds(ls_trainer *t)
     const int64_t seed = t->config->train.seed;
     t->seed_init = seed_or(t->config->train.seeds.init, seed);
     t->seed_dropout = seed_or(t->config->train.seeds.dropout, seed);
+    t->seed_augment = seed_or(t->config->train.seeds.augment, seed);
     t->sampler = (ls_sampler){.n_samples = t->plan.n_samples,
                               .seed = (uint64_t)seed_or(t->config->train.seeds.order, seed),
                               .shuffle = t->config->data.shuffle};

@@ -34,7 +34,7 @@ struct ls_trainer {
     ls_executor *executor;
     ls_scorer *scorer;
     ls_sampler sampler;
-    int64_t seed_init, seed_dropout;
+    int64_t seed_init, seed_dropout, seed_augment;
 
     int64_t group_rows;       /* rows that fit the executor */
     ls_run *runs;             /* [ls_plan_max_runs] */
