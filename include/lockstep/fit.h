@@ -50,7 +50,8 @@ typedef struct ls_fit {
     bool identified;              /* B_crit can be trusted to exist in the data */
     char verdict[LS_FIT_VERDICT]; /* a sentence: "B_crit identified ...", or "B_crit not identified: ..." with why */
 
-    bool estimated;                   /* at least 3 batch sizes reached the target; all below is NaN or 0 otherwise */
+    bool estimated; /* at least 3 batch sizes reached the target; all below is NaN or 0 otherwise */
+    /** Data without a bend: no intervals, and B_crit at the end of the search, 1100 times beyond the batch sizes. */
     ls_estimate s_min, b_crit, e_min; /* a = s_min.value, b = e_min.value */
     double sigma;                     /* standard deviation of log S of one run */
     double df, t95;                   /* its degrees of freedom, and Student's t for 95 % (NaN at df 0: no intervals) */

@@ -188,6 +188,10 @@ static void judge(const work *w, ls_fit *fit)
 #define SAY(...) (void)snprintf(fit->verdict, sizeof fit->verdict, __VA_ARGS__)
     if (measured < LS_FIT_MIN_BATCHES)
         SAY("B_crit not identified: %d batch sizes reached the target, the fit needs %d", measured, LS_FIT_MIN_BATCHES);
+    else if (!w->curve.settled && flat == 0)
+        SAY("B_crit not identified: steps fall as 1/B up to the largest batch size; measure larger ones");
+    else if (!w->curve.settled && steep == 0)
+        SAY("B_crit not identified: steps do not fall from the smallest batch size on; measure smaller ones");
     else if (steep < LS_FIT_MIN_BRANCH)
         SAY("B_crit not identified: batch sizes below B_crit = %.3g, where steps fall as 1/B: %d, the fit needs %d; "
             "measure smaller ones",
