@@ -4,7 +4,8 @@
  *
  * Names: "<position>.weight", "optimizer.<slot>.<name>", "ema.<name>".  Metadata, all texts: xxh3, format_version,
  * lockstep_version, commit, blas_core, iteration, epoch, config (JSON), config_directory, data_directory, data_hash,
- * best_value, best_saved, stale_evaluations, target_reached, input_shape.  Nothing in this header is collective. */
+ * best_value, best_saved, stale_evaluations, target_reached, noise_readings, input_shape.  Nothing in this header is
+ * collective. */
 #ifndef LOCKSTEP_CHECKPOINT_H
 #define LOCKSTEP_CHECKPOINT_H
 
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "lockstep/layer.h"
+#include "lockstep/noise.h"
 #include "lockstep/status.h"
 
 struct ls_safetensors;
@@ -28,6 +30,7 @@ typedef struct ls_run_state {
     double best_saved;         /* of checkpoint.best; NaN: none yet */
     int64_t stale_evaluations; /* since best_value improved */
     int64_t target_reached;    /* the target was reached at this iteration: nothing is left to do; -1: not yet */
+    ls_noise_window noise;     /* readings of the gradient noise scale */
 } ls_run_state;
 
 typedef struct ls_checkpoint {

@@ -64,6 +64,9 @@ typedef struct ls_config {
         int64_t every_iterations;
     } metrics;
     struct {
+        int64_t every; /* LS_AUTO: by the sizes of the run; 0: never */
+    } noise;
+    struct {
         int64_t blas_threads;
         int64_t memory_limit; /* MB of activations per rank */
         int64_t ranks_per_node;

@@ -5,11 +5,13 @@
  *
  * start: version, commit, iteration (resumed at), ranks, nodes, binding (processors of rank 0), host_cores, mpi,
  * blas_core, blas_build, blas_threads, n_parameters, n_samples, global_batch_size, shards, micro_batch_size,
- * iterations_per_epoch, total_iterations, data_hash, shared_forward_layers, shared_backward_layers, paired_leaves
- * (shortcuts of equal bits that are in use), config.
+ * iterations_per_epoch, total_iterations, noise_every (resolved; 0: never), data_hash, shared_forward_layers,
+ * shared_backward_layers, paired_leaves (shortcuts of equal bits that are in use), config.
  *
  * train: iteration, epoch, loss (mean over the batch), accuracy (classification), lr, gnorm (of the mean gradient,
- * before clipping), batch (samples), iteration_ms, samples_per_s.
+ * before clipping), bnoise (gradient noise scale in samples, tr(Sigma) / |G|^2 over the last readings; null where it is
+ * undetermined), bnoise_se (its standard error), noise_trace and noise_g2 (means of the estimates of tr(Sigma) and
+ * |G|^2; null before the first), noise_readings (how many), batch (samples), iteration_ms, samples_per_s.
  *
  * eval: iteration, epoch, set, loss, accuracy and error (classification); with optimizer.ema also ema_loss,
  * ema_accuracy and ema_error; n, seconds (of all sets of this look).

@@ -90,6 +90,8 @@ int64_t ls_trainer_n_params(const ls_trainer *trainer);
 ls_phase_times ls_trainer_times(const ls_trainer *trainer);
 /** Hash of the parameters of this node and of the buffers, as ls_checkpoint_params_hash gives it. */
 uint64_t ls_trainer_params_hash(const ls_trainer *trainer);
+/** The gradient noise scale by the last readings (configuration key noise.every). */
+ls_noise ls_trainer_noise(const ls_trainer *trainer);
 /** Mean loss of the last iteration's batch. */
 double ls_trainer_loss(const ls_trainer *trainer);
 

@@ -55,6 +55,15 @@ static ls_status read_input(ls_checkpoint *c)
     return LS_OK;
 }
 
+/* Absent in checkpoints of before it was written: no readings yet. */
+static ls_status read_noise(ls_checkpoint *c)
+{
+    const char *text = ls_safetensors_metadata(c->file, "noise_readings");
+    LS_REQUIRE(text == NULL || ls_noise_parse(text, &c->state.noise), LS_ECHECKPOINT,
+               "%s: metadata 'noise_readings' is no list of at most %d pairs of numbers", c->path, LS_NOISE_WINDOW);
+    return LS_OK;
+}
+
 static ls_status read_state(ls_checkpoint *c)
 {
     const char *version = ls_safetensors_metadata(c->file, "format_version");
@@ -66,6 +75,7 @@ static ls_status read_state(ls_checkpoint *c)
     LS_TRY(read_int(c, "target_reached", -1, &c->state.target_reached));
     LS_TRY(read_real(c, "best_value", &c->state.best_value));
     LS_TRY(read_real(c, "best_saved", &c->state.best_saved));
+    LS_TRY(read_noise(c));
     LS_REQUIRE(ls_safetensors_metadata(c->file, "config") != NULL, LS_ECHECKPOINT, "%s: metadata 'config' is missing",
                c->path);
     return read_input(c);

@@ -99,13 +99,44 @@ static void add_empty_leaf(ls_trainer *t, float *sum)
     for (int64_t i = 0; i < ls_network_n_floats(t->network); i++) sum[i] += 0.0f;
 }
 
-/* The passes leave whole sums of subtrees, layer by layer: every leaf has rows, and one pass has all of them. */
+/* The passes leave whole sums of subtrees, layer by layer: every leaf has rows, one pass has all of them, and no leaf
+ * is to be looked at before. */
 static bool passes_merge(const ls_trainer *t, const ls_batch *batch, int n_runs)
 {
     const int last = ls_exchange_first_shard(t->exchange) + ls_exchange_n_shards(t->exchange) - 1;
-    if (n_runs == 0 || is_empty(t, batch, last)) return false;
+    if (n_runs == 0 || is_empty(t, batch, last) || t->reading.now) return false;
     const ls_run *run = &t->runs[n_runs - 1];
     return t->n_merges == 0 || run->first + run->n <= t->group_rows;
+}
+
+/* Where a reading wants it, the gradient of the batch's first half besides, which leaves nothing but itself behind. */
+static void compute_half(ls_trainer *t, const ls_batch *batch, int64_t rows)
+{
+    float *const gradient = t->gradients[0];
+    double record[LS_RECORD];
+    memcpy(record, ls_exchange_record(t->exchange, 0), sizeof record);
+    t->gradients[0] = t->reading.scratch;
+    const int n_runs = ls_plan_runs(&t->plan, rows, 0, 1, t->runs);
+    for (int i = 0, j; i < n_runs; i = j) {
+        j = ls__next_group(t, i, n_runs);
+        compute_group(t, batch, t->runs + i, j - i, false);
+    }
+    t->gradients[0] = gradient;
+    memcpy(ls_exchange_record(t->exchange, 0), record, sizeof record);
+    ls__reading_halves(t, batch);
+}
+
+/* All runs of this rank; `merge`: their gradients are complete with them, and merged. */
+static void compute_runs(ls_trainer *t, const ls_batch *batch, int n_runs, bool merge)
+{
+    const bool by_leaf = ls__reads_by_leaf(t);
+    for (int i = 0, j; i < n_runs; i = j) {
+        j = ls__next_group(t, i, by_leaf ? i + 1 : n_runs);
+        if (by_leaf) ls__reading_leaf_begin(t, &t->runs[i]);
+        compute_group(t, batch, t->runs + i, j - i, j == n_runs && merge);
+        if (by_leaf) ls__reading_leaf_end(t, &t->runs[i]);
+    }
+    if (n_runs == 0 && ls_network_n_sums(t->network) > 0) compute_group(t, batch, t->runs, 0, false);
 }
 
 static void compute_gradients(ls_trainer *t, const ls_batch *batch)
@@ -114,12 +145,13 @@ static void compute_gradients(ls_trainer *t, const ls_batch *batch)
     ls__statistics_begin(t, batch->rows);
     const int n_runs = ls__batch_runs(t, batch->rows);
     const bool merge = passes_merge(t, batch, n_runs);
-    for (int i = 0, j; i < n_runs; i = j) {
-        j = ls__next_group(t, i, n_runs);
-        compute_group(t, batch, t->runs + i, j - i, j == n_runs && merge);
-    }
-    if (n_runs == 0 && ls_network_n_sums(t->network) > 0) compute_group(t, batch, t->runs, 0, false);
+    compute_runs(t, batch, n_runs, merge);
     if (merge) return;
+    const int64_t half = ls__reading_half(t, batch);
+    if (half > 0)
+        compute_half(t, batch, half);
+    else if (t->reading.now && !ls__reads_by_leaf(t))
+        ls__reading_shards(t, batch);
     const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
     for (int s = first; s < first + n; s++)
         if (is_empty(t, batch, s) && ls__is_right(t, s)) add_empty_leaf(t, t->gradients[s - first]);
@@ -145,6 +177,7 @@ static ls_status judge(ls_trainer *t, const ls_batch *batch)
     LS_REQUIRE(totals[2] == (double)batch->rows, LS_EINTERNAL,
                "iteration %" PRId64 " used %.0f samples, the plan says %" PRId64, t->state.iteration, totals[2],
                batch->rows);
+    ls__reading_take(t, batch, totals[LS_RECORD_SQUARES]);
     LS_REQUIRE(isfinite(t->mean_loss), LS_EDIVERGED,
                "diverged: the loss of iteration %" PRId64
                " is not finite; lower optimizer.lr or give the schedule a warmup",
@@ -167,7 +200,9 @@ ls_status ls__iterate(ls_trainer *t)
     const double start = ls_clock_s();
     const ls_batch batch = ls_plan_batch(&t->plan, t->state.iteration);
     const int64_t completed = t->state.iteration + 1;
-    t->want_norm = completed % t->config->metrics.every_iterations == 0 || completed == t->plan.total_iterations;
+    t->line_due = completed % t->config->metrics.every_iterations == 0 || completed == t->plan.total_iterations;
+    ls__reading_begin(t, &batch, completed);
+    t->want_norm = t->line_due || t->reading.now;
     t->lr = ls_schedule_lr(t->schedule, t->state.iteration);
     t->divisor = (float)batch.rows;
     compute_gradients(t, &batch);

@@ -48,6 +48,7 @@ void ls__metrics_start(ls_trainer *t)
     ls_metrics_int(t->metrics, "micro_batch_size", t->plan.micro_batch_size);
     ls_metrics_int(t->metrics, "iterations_per_epoch", t->plan.iterations_per_epoch);
     ls_metrics_int(t->metrics, "total_iterations", t->plan.total_iterations);
+    ls_metrics_int(t->metrics, "noise_every", t->reading.every);
     ls_metrics_text(t->metrics, "data_hash", hash);
     ls_shortcuts shortcuts;
     ls_trainer_shortcuts(t, &shortcuts);
@@ -59,9 +60,19 @@ void ls__metrics_start(ls_trainer *t)
     ls_text_free(&config);
 }
 
+static void put_noise(ls_trainer *t)
+{
+    const ls_noise noise = ls_noise_of(&t->state.noise);
+    ls_metrics_real(t->metrics, "bnoise", noise.scale);
+    ls_metrics_real(t->metrics, "bnoise_se", noise.scale_se);
+    ls_metrics_real(t->metrics, "noise_trace", noise.trace);
+    ls_metrics_real(t->metrics, "noise_g2", noise.g2);
+    ls_metrics_int(t->metrics, "noise_readings", noise.n);
+}
+
 void ls__metrics_train(ls_trainer *t)
 {
-    if (t->metrics == NULL || !t->want_norm) return;
+    if (t->metrics == NULL || !t->line_due) return;
     const double rows = (double)t->divisor;
     ls_metrics_begin(t->metrics, "train");
     ls_metrics_int(t->metrics, "iteration", t->state.iteration);
@@ -70,6 +81,7 @@ void ls__metrics_train(ls_trainer *t)
     if (!isnan(t->accuracy)) ls_metrics_real(t->metrics, "accuracy", t->accuracy);
     ls_metrics_real(t->metrics, "lr", t->lr);
     ls_metrics_real(t->metrics, "gnorm", t->gradient_norm);
+    put_noise(t);
     ls_metrics_int(t->metrics, "batch", (int64_t)rows);
     ls_metrics_real(t->metrics, "iteration_ms", 1e3 * t->iteration_s);
     ls_metrics_real(t->metrics, "samples_per_s", rows / t->iteration_s);
@@ -136,14 +148,25 @@ void ls__progress_start(ls_trainer *t)
                                 .printed_s = ls_clock_s()};
 }
 
+/* " | bnoise 812", or "-" where it is undetermined; nothing when it is not read */
+static int write_noise(const ls_trainer *t, char *out, size_t n)
+{
+    const double scale = ls_noise_of(&t->state.noise).scale;
+    out[0] = 0;
+    if (t->reading.every == 0) return 0;
+    return isnan(scale) ? snprintf(out, n, " | bnoise -") : snprintf(out, n, " | bnoise %.*f", scale < 10, scale);
+}
+
 static void write_line(const ls_trainer *t, char line[256])
 {
     int at =
         snprintf(line, 256, "epoch %" PRId64 "/%" PRId64 " iter %" PRId64 "/%" PRId64 " | loss %.4f", epoch_of(t) + 1,
                  ls_plan_total_epochs(&t->plan), t->state.iteration, t->plan.total_iterations, t->mean_loss);
     if (!isnan(t->accuracy)) at += snprintf(line + at, (size_t)(256 - at), " | acc %.3f", t->accuracy);
-    snprintf(line + at, (size_t)(256 - at), " | lr %.1e | gnorm %.2f | %.1f ms | %.0f samples/s", t->lr,
-             t->gradient_norm, 1e3 * t->iteration_s, (double)t->divisor / t->iteration_s);
+    at += snprintf(line + at, (size_t)(256 - at), " | lr %.1e | gnorm %.2f", t->lr, t->gradient_norm);
+    at += write_noise(t, line + at, (size_t)(256 - at));
+    snprintf(line + at, (size_t)(256 - at), " | %.1f ms | %.0f samples/s", 1e3 * t->iteration_s,
+             (double)t->divisor / t->iteration_s);
 }
 
 void ls__progress_iteration(ls_trainer *t)
@@ -156,14 +179,14 @@ void ls__progress_iteration(ls_trainer *t)
     if (now - t->progress.printed_s < interval && (!epoch_ends || often)) return;
     char line[256];
     write_line(t, line);
-    printf(t->progress.terminal ? "\r%-110s" : "%s\n", line);
+    printf(t->progress.terminal ? "\r%-125s" : "%s\n", line);
     fflush(stdout);
     t->progress.printed_s = now;
 }
 
 void ls__progress_clear(ls_trainer *t)
 {
-    if (t->progress.shown && t->progress.terminal) printf("\r%-110s\r", "");
+    if (t->progress.shown && t->progress.terminal) printf("\r%-125s\r", "");
 }
 
 void ls__progress_evaluation(ls_trainer *t, int which)

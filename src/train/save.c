@@ -42,8 +42,9 @@ static const char *const hash_keys[LS_N_SETS] = {"data_hash", "validation_hash",
 static void put_state(const ls_trainer *t, ls_safetensors_header *h)
 {
     char shape[96], hash[LS_HASH_DIGITS + 1];
-    ls_text config = {0};
+    ls_text config = {0}, noise = {0};
     ls_config_text(t->config, &config);
+    ls_noise_text(&t->state.noise, &noise);
     ls_safetensors_put_metadata(h, "format_version", LS_CHECKPOINT_FORMAT);
     ls_safetensors_put_metadata(h, "lockstep_version", LS_VERSION);
     ls_safetensors_put_metadata(h, "commit", LS_COMMIT);
@@ -56,6 +57,7 @@ static void put_state(const ls_trainer *t, ls_safetensors_header *h)
     put_int(h, "target_reached", t->state.target_reached);
     put_real(h, "best_value", t->state.best_value);
     put_real(h, "best_saved", t->state.best_saved);
+    ls_safetensors_put_metadata(h, "noise_readings", noise.data ? noise.data : "");
     for (int i = 0; i < LS_N_SETS; i++) {
         ls_hash_text(t->data->hash[i], hash);
         ls_safetensors_put_metadata(h, hash_keys[i], hash);
@@ -66,8 +68,9 @@ static void put_state(const ls_trainer *t, ls_safetensors_header *h)
     ls_safetensors_put_metadata(h, "data_directory", data_directory ? data_directory : "");
     free(data_directory);
     ls_safetensors_put_metadata(h, "config", config.data ? config.data : "");
-    h->text.failed = h->text.failed || config.failed;
+    h->text.failed = h->text.failed || config.failed || noise.failed;
     ls_text_free(&config);
+    ls_text_free(&noise);
 }
 
 /* Vectors that their owners keep: the optimizer's slots, and the moving average behind them. */

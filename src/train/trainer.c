@@ -97,6 +97,7 @@ static ls_status create_buffers(ls_trainer *t)
     LS_REQUIRE(ok, LS_ENOMEM, "out of memory for the optimizer or a batch");
     LS_TRY(ls__create_gradients(t));
     LS_TRY(ls__create_update(t));
+    LS_TRY(ls__reading_create(t));
     LS_TRY(ls__create_hooks(t));
     return ls__try_sharing(t);
 }
@@ -195,6 +196,7 @@ void ls_trainer_destroy(ls_trainer **trainer)
     ls_free(t->labels);
     ls_free(t->targets);
     ls__statistics_destroy(t);
+    ls__reading_destroy(t);
     ls_scorer_destroy(&t->scorer);
     ls_executor_destroy(&t->executor);
     ls_exchange_destroy(&t->exchange);
@@ -346,6 +348,11 @@ const ls_plan *ls_trainer_plan(const ls_trainer *t)
 int64_t ls_trainer_n_params(const ls_trainer *t)
 {
     return ls_network_n_params(t->network);
+}
+
+ls_noise ls_trainer_noise(const ls_trainer *t)
+{
+    return ls_noise_of(&t->state.noise);
 }
 
 double ls_trainer_loss(const ls_trainer *t)

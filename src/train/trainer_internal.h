@@ -11,9 +11,13 @@
 #include "lockstep/schedule.h"
 #include "lockstep/trainer.h"
 #include "train/data.h"
+#include "train/reading.h"
 #include "train/scorer.h"
 #include "train/statistics.h"
 #include "train/watch.h"
+
+/** Numbers of a shard's record behind its ls_loss_sums. */
+enum { LS_RECORD_SQUARES = 3 };
 
 typedef struct ls_progress {
     bool shown, terminal;
@@ -54,6 +58,7 @@ struct ls_trainer {
     int *tensor_of;                       /* [layers] first tensor of a layer or of the next one that has any */
     ls_pass_hooks hooks;
     ls_statistics statistics;
+    ls_reading reading;
 
     bool came_from_elsewhere; /* resumed from a given path: not yet saved in the run directory */
     bool pairs; /* a right leaf, where its left one is here, is added to that one's gradient by its products */
@@ -62,7 +67,7 @@ struct ls_trainer {
     ls_watch watch;
     double lr, mean_loss, accuracy, gradient_norm; /* of the last iteration; the norm of the last line, or clipping */
     float divisor;                                 /* samples of the batch at hand */
-    bool want_norm, time_is_up, signalled;
+    bool line_due, want_norm, time_is_up, signalled;
     double start_s, iteration_s;
     ls_phase_times times;
     int64_t samples;

@@ -159,7 +159,7 @@ train_as() {
     shift 2
     rm -rf "$name.run"
     expect_exit 0 "done: the run is complete" run_np "$np" train "$name.yaml" --run-dir "$name.run" \
-        --set metrics.every_iterations=1 --save-interval 4 --save-initial --set checkpoint.keep=0 "$@"
+        --set metrics.every_iterations=1 --set noise.every=3 --save-interval 4 --save-initial --set checkpoint.keep=0 "$@"
     {
         hash_of "$name.run/latest"
         sha256sum "$name".run/ckpt-*.safetensors

@@ -15,9 +15,10 @@ typedef struct field {
 } field;
 
 /* What a checkpoint of this format must have. */
-static const field whole[] = {{"format_version", "1"},      {"iteration", "400"},     {"stale_evaluations", "2"},
-                              {"target_reached", "-1"},     {"best_value", "0.0625"}, {"best_saved", "none"},
-                              {"input_shape", "[1, 2, 2]"}, {"config", "{}"}};
+static const field whole[] = {
+    {"format_version", "1"},      {"iteration", "400"},     {"stale_evaluations", "2"},
+    {"target_reached", "-1"},     {"best_value", "0.0625"}, {"best_saved", "none"},
+    {"input_shape", "[1, 2, 2]"}, {"config", "{}"},         {"noise_readings", "0.5 -2 1e-3 4"}};
 enum { N_FIELDS = sizeof whole / sizeof *whole };
 
 static const float weight[8] = {1, 2, 3, 4, 5, 6, 7, 8}, bias[2] = {-1, -2}, slot[8] = {9};
@@ -89,6 +90,8 @@ static void what_is_read(void **state)
     assert_int_equal(c->state.target_reached, -1);
     assert_true(c->state.best_value == 0.0625);
     assert_true(isnan(c->state.best_saved));
+    assert_int_equal(c->state.noise.n, 2);
+    assert_true(c->state.noise.reading[0].g2 == -2 && c->state.noise.reading[1].trace == 1e-3);
     assert_int_equal(c->input.n_dim, 3);
     assert_int_equal(c->input.dim[0], 1);
     assert_int_equal(c->input.dim[1], 2);
@@ -108,6 +111,20 @@ static void what_is_read(void **state)
     assert_true(ls_checkpoint_is_ema("ema.0.weight"));
     assert_false(ls_checkpoint_is_ema("0.weight"));
     assert_false(ls_checkpoint_is_slot("optimizer"));
+}
+
+/* Checkpoints of before there were readings. */
+static void no_readings(void **state)
+{
+    (void)state;
+    field fields[N_FIELDS];
+    memcpy(fields, whole, sizeof whole);
+    fields[N_FIELDS - 1].value = NULL;
+    put_checkpoint("c", fields, N_FIELDS, 2, 4);
+    ls_checkpoint *c = open_good("c");
+    assert_int_equal(c->state.iteration, 400);
+    assert_int_equal(c->state.noise.n, 0);
+    ls_checkpoint_close(&c);
 }
 
 static void check_field(const char *key, const char *value)
@@ -136,6 +153,8 @@ static void wrong_fields(void **state)
                                   {"iteration", "1.5"},
                                   {"iteration", ""},
                                   {"iteration", "4 "},
+                                  {"noise_readings", "0.5"},
+                                  {"noise_readings", "0.5 nan"},
                                   {"stale_evaluations", "-1"},
                                   {"stale_evaluations", "many"},
                                   {"target_reached", "-2"},
@@ -152,7 +171,7 @@ static void wrong_fields(void **state)
                                   {"input_shape", "4"},
                                   {"input_shape", "[4294967296, 4294967296, 4294967296]"},
                                   {"iteration", "99999999999999999999"}};
-    for (int i = 0; i < N_FIELDS; i++) check_field(whole[i].key, NULL);
+    for (int i = 0; i < N_FIELDS - 1; i++) check_field(whole[i].key, NULL); /* the last may be missing */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check_field(cases[i].key, cases[i].value);
 }
 
@@ -318,6 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read),
+        cmocka_unit_test(no_readings),
         cmocka_unit_test(wrong_fields),
         cmocka_unit_test(input_shapes),
         cmocka_unit_test(loading_parameters),
