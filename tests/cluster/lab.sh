@@ -6,6 +6,22 @@
 lab_prefix=ls-lab-$$
 lab_dir=/run/$lab_prefix
 
+# lab_alone: starts the test again with processes, mounts, /run and /dev/shm of its own, which end with it, however it
+# ends: no process, namespace, shared memory or file can stay behind.  Files of the test belong in $TMPDIR.  Ends the test
+# with 77 where that is not allowed.
+lab_alone() {
+    local skip="namespaces cannot be made here (they need root): skipped"
+    if [ -z "${LS_ALONE:-}" ]; then
+        [ "$(id -u)" = 0 ] && unshare --mount --pid --fork true 2>/dev/null || { echo "$skip"; exit 77; }
+        LS_ALONE=1 exec unshare --mount --pid --fork --kill-child --mount-proc bash "$0"
+    fi
+    mount -t tmpfs none /dev/shm && mount -t tmpfs none /run || { echo "$skip"; exit 77; }
+    mountpoint -q /sys/fs/cgroup || mount -t tmpfs none /sys/fs/cgroup # slurmd wants to see something there
+    export TMPDIR=/run/tmp
+    mkdir -m 1777 $TMPDIR
+    lab_can || { echo "$skip"; exit 77; }
+}
+
 # lab_can: succeeds where namespaces can be made
 lab_can() {
     [ "$(id -u)" = 0 ] && command -v ip >/dev/null && command -v nsenter >/dev/null || return 1
@@ -37,6 +53,22 @@ host=\$1; shift
 exec nsenter --net=/run/netns/$lab_prefix-\$host --uts=$lab_dir/uts-\$host -- /bin/sh -c "\$*"
 END
     chmod +x "$lab_dir/agent"
+}
+
+# lab_on K COMMAND...: runs the command on host K
+lab_on() {
+    nsenter --net="/run/netns/$lab_prefix-h$1" --uts="$lab_dir/uts-h$1" -- "${@:2}"
+}
+
+# lab_cut K, lab_heal K: takes the link of host K away, gives it back
+lab_cut() { ip -n "$lab_prefix-sw" link set "p$1" down; }
+lab_heal() { ip -n "$lab_prefix-sw" link set "p$1" up; }
+
+# lab_kill K: the power of host K fails: its processes end at once, its shared memory is gone
+lab_kill() {
+    local pid
+    for pid in $(ip netns pids "$lab_prefix-h$1"); do kill -KILL "$pid" 2>/dev/null; done
+    rm -f /dev/shm/*.h"$1".*
 }
 
 lab_down() {
