@@ -1,8 +1,8 @@
 # Hosts on one machine, for tests that cross a network.  Source it; needs root and iproute2.
 #
 # Each host is a network namespace with a host name of its own, joined to a bridge by a veth pair; addresses 10.77.0.K
-# exist only inside.  (Without own host names Open MPI would take the hosts for one.)  Everything is named ls-lab-*, and
-# lab_down, which the test's exit calls, removes all of it.
+# exist only inside.  (Without own host names Open MPI would take the hosts for one.)  A test calls lab_alone, lab_up, ...,
+# lab_down.
 lab_prefix=ls-lab-$$
 lab_dir=/run/$lab_prefix
 

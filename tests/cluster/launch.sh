@@ -104,6 +104,18 @@ printf 'h%d slots=1\n' 1 2 3 4 >hostfile
 distributed 4 --hostfile hostfile
 by_signal TERM "${on_h1[@]}" --hosts h1,h2 -n 4
 
+# a link that comes back after 3 s does no harm
+rm -rf part
+"${on_h1[@]}" --hosts h1,h2 -n 4 train run.yaml --run-dir part >part.out 2>&1 &
+pid=$!
+hold part
+interrupt part lab_cut 2
+sleep 3
+lab_heal 2
+wait $pid
+same "cut for 3 s: the exit code" $? 0
+same "cut for 3 s" "$(hash_of part/latest)" "$expected"
+
 # a cut link is noticed, and the run goes on from its checkpoint
 rm -rf part
 "${on_h1[@]}" --hosts h1,h2 -n 4 train run.yaml --run-dir part >part.out 2>&1 &

@@ -29,7 +29,7 @@ for launcher in mpirun srun; do
     completed $launcher-quiet "${jobs[$launcher-quiet]}" 0
     completed $launcher-signal "${jobs[$launcher-signal]}" 1
     completed $launcher-requeue "${jobs[$launcher-requeue]}" 1
-    check "$launcher: saved at once when requeued" grep -qE 'going on from .*([1-9]|[1-9]0)[.]safetensors' $launcher-requeue.out
+    check "$launcher: saved at once when requeued" saved_for "$(grep 'going on from' $launcher-requeue.out)"
 done
 completed limit "$limit" 1
 check "the hash is in the summary" grep -q "hash *$expected" limit.out
@@ -46,11 +46,14 @@ interrupt preempted preempt
 completed preempted "$low" 1
 
 # ---- cancelled: saved, and not run again ----
-submit cancelled
-hold cancelled
-interrupt cancelled tell "$job"
-until_true 30 job_left "$job" || fail "cancelled: the job does not end"
-same "cancelled: the job" "$(of_job JobState "$job")" CANCELLED
+for launcher in mpirun srun; do
+    submit $launcher-cancelled --export=ALL,LAUNCHER=$launcher
+    hold $launcher-cancelled
+    interrupt $launcher-cancelled tell "$job"
+    until_true 30 job_left "$job" || fail "$launcher, cancelled: the job does not end"
+    same "$launcher, cancelled: the job" "$(of_job JobState "$job")" CANCELLED
+    check "$launcher, cancelled: saved" saved_for "$(readlink $launcher-cancelled/latest)"
+done
 
 # ---- the configuration by a variable ----
 mkdir runs
