@@ -4,10 +4,8 @@
 set -u
 . "$LS_SOURCE/tests/mpi-env.sh"
 . "$LS_SOURCE/tests/cluster/lab.sh"
-lab_can || { echo "network namespaces cannot be made here: skipped"; exit 77; }
-work=$(mktemp -d)
-trap 'lab_down; rm -rf "$work"' EXIT
-cd "$work" || exit 1
+lab_alone
+cd "$TMPDIR" || exit 1
 failures=0
 
 cat >run.yaml <<'END'
@@ -59,4 +57,5 @@ n=$("$LOCKSTEP" plan run.yaml --json | sed 's/.*"n_parameters": \([0-9]*\).*/\1/
 awk -v sent=$(((long - short) / 80)) -v formula=$((4 * n)) 'BEGIN {
     printf "%d bytes an iteration on the wire, the formula gives %d\n", sent, formula
     exit !(sent > formula * 0.98 && sent < formula * 1.05) }' || { echo "FAIL: bytes on the wire"; failures=$((failures + 1)); }
+lab_down
 [ $failures = 0 ]

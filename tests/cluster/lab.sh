@@ -1,10 +1,26 @@
 # Hosts on one machine, for tests that cross a network.  Source it; needs root and iproute2.
 #
 # Each host is a network namespace with a host name of its own, joined to a bridge by a veth pair; addresses 10.77.0.K
-# exist only inside.  (Without own host names Open MPI would take the hosts for one.)  Everything is named ls-lab-*, and
-# lab_down, which the test's exit calls, removes all of it.
+# exist only inside.  (Without own host names Open MPI would take the hosts for one.)  A test calls lab_alone, lab_up, ...,
+# lab_down.
 lab_prefix=ls-lab-$$
 lab_dir=/run/$lab_prefix
+
+# lab_alone: starts the test again with processes, mounts, /run and /dev/shm of its own, which end with it, however it
+# ends: no process, namespace, shared memory or file can stay behind.  Files of the test belong in $TMPDIR.  Ends the test
+# with 77 where that is not allowed.
+lab_alone() {
+    local skip="namespaces cannot be made here (they need root): skipped"
+    if [ -z "${LS_ALONE:-}" ]; then
+        [ "$(id -u)" = 0 ] && unshare --mount --pid --fork true 2>/dev/null || { echo "$skip"; exit 77; }
+        LS_ALONE=1 exec unshare --mount --pid --fork --kill-child --mount-proc bash "$0"
+    fi
+    mount -t tmpfs none /dev/shm && mount -t tmpfs none /run || { echo "$skip"; exit 77; }
+    mountpoint -q /sys/fs/cgroup || mount -t tmpfs none /sys/fs/cgroup # slurmd wants to see something there
+    export TMPDIR=/run/tmp
+    mkdir -m 1777 $TMPDIR
+    lab_can || { echo "$skip"; exit 77; }
+}
 
 # lab_can: succeeds where namespaces can be made
 lab_can() {
@@ -37,6 +53,22 @@ host=\$1; shift
 exec nsenter --net=/run/netns/$lab_prefix-\$host --uts=$lab_dir/uts-\$host -- /bin/sh -c "\$*"
 END
     chmod +x "$lab_dir/agent"
+}
+
+# lab_on K COMMAND...: runs the command on host K
+lab_on() {
+    nsenter --net="/run/netns/$lab_prefix-h$1" --uts="$lab_dir/uts-h$1" -- "${@:2}"
+}
+
+# lab_cut K, lab_heal K: takes the link of host K away, gives it back
+lab_cut() { ip -n "$lab_prefix-sw" link set "p$1" down; }
+lab_heal() { ip -n "$lab_prefix-sw" link set "p$1" up; }
+
+# lab_kill K: the power of host K fails: its processes end at once, its shared memory is gone
+lab_kill() {
+    local pid
+    for pid in $(ip netns pids "$lab_prefix-h$1"); do kill -KILL "$pid" 2>/dev/null; done
+    rm -f /dev/shm/*.h"$1".*
 }
 
 lab_down() {
