@@ -17,6 +17,7 @@ typedef enum ls_mark {
     LS_MARK_ARROW,  /* pointing up: not reached, the value is at least this */
     LS_MARK_LINE,
     LS_MARK_LINE_DOTS,
+    LS_MARK_RUN,  /* a line with its marker at the end */
     LS_MARK_DASH, /* a reference line; does not stretch the axes */
     LS_MARK_BAND, /* from low to high; does not stretch the axes */
     LS_MARK_BAR,  /* over categories: x is the number of one, from 0 */
@@ -25,7 +26,7 @@ typedef enum ls_mark {
 
 typedef enum ls_scale { LS_LINEAR, LS_LOG2, LS_LOG10 } ls_scale;
 
-enum { LS_N_COLORS = 7, LS_NEUTRAL = -1, LS_MAX_TICKS = 16, LS_TICK_TEXT = 24 };
+enum { LS_N_COLORS = 7, LS_NEUTRAL = -1, LS_MAX_TICKS = 16, LS_TICK_TEXT = 24, LS_NUMBER_TEXT = 32 };
 
 typedef struct ls_point {
     double x, y, low, high; /* low and high NaN: no interval */
@@ -86,7 +87,10 @@ double ls_axis_at(const ls_axis *axis, double value);
 /** "250", "20k", "1.5M", "1e-05"; powers of two are written out. */
 void ls_tick_text(ls_scale scale, double value, char out[LS_TICK_TEXT]);
 
-/** The y of a bar among others: its left end and width as x values. */
+/** A number for people: four digits, or a whole number in full from 1000 on; "–" when not finite. */
+void ls_number_text(double value, char out[LS_NUMBER_TEXT]);
+
+/** The place of a bar among others: its left end and its width in units of x. */
 void ls_figure_bar(const ls_figure *figure, int series, double x, double *left, double *width);
 
 /** An <svg> element of 480 x 330 units, without colours: those are of the page's style.  A <title> at every mark tells

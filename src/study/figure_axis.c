@@ -11,11 +11,11 @@ static void add_tick(ls_axis *a, double v)
     if (a->n_ticks < LS_MAX_TICKS && v >= a->low && v <= a->high) a->tick[a->n_ticks++] = v;
 }
 
-/* Multiples of 1, 2 or 5 times a power of ten, at most 7 of them. */
+/* Multiples of 1, 2 or 5 times a power of ten, at most 8 of them. */
 static void linear_ticks(ls_axis *a)
 {
     const double raw = (a->high - a->low) / 6, power = pow(10, floor(log10(raw)));
-    const double m = raw / power, step = power * (m <= 1 ? 1 : m <= 2 ? 2 : m <= 5 ? 5 : 10);
+    const double m = raw / power, step = power * (m <= 1.2 ? 1 : m <= 2.6 ? 2 : m <= 6 ? 5 : 10);
     const double first = ceil(a->low / step);
     a->n_ticks = 0;
     for (int i = 0; i < 8; i++) add_tick(a, (first + i) * step);
@@ -67,7 +67,7 @@ static void fit_log(ls_axis *a, double low, double high)
     int n;
     power_ticks(a, a->scale == LS_LOG2 ? 2 : 10, &n);
     if (a->scale == LS_LOG10 && n < 3) decade_ticks(a);
-    if (a->n_ticks < 2) linear_ticks(a);
+    if (a->n_ticks < (a->scale == LS_LOG2 ? 2 : 3)) linear_ticks(a);
 }
 
 void ls_axis_fit(ls_axis *a, double low, double high, bool from_zero)
@@ -103,4 +103,13 @@ void ls_tick_text(ls_scale scale, double v, char out[LS_TICK_TEXT])
         return;
     }
     snprintf(out, LS_TICK_TEXT, "%.6g", size < 1e-12 && scale == LS_LINEAR ? 0 : v);
+}
+
+void ls_number_text(double value, char out[LS_NUMBER_TEXT])
+{
+    const double size = fabs(value);
+    if (!isfinite(value))
+        snprintf(out, LS_NUMBER_TEXT, "–");
+    else
+        snprintf(out, LS_NUMBER_TEXT, size >= 1000 && size < 1e12 ? "%.0f" : "%.4g", value);
 }

@@ -51,6 +51,7 @@ static void add_axis(char name, const ls_axis *a, ls_text *out)
     char text[LS_TICK_TEXT];
     ls_text_printf(out, "set %clabel ", name);
     quoted(a->label, out);
+    if (name == 'x') ls_text_printf(out, " offset 0,0.5");
     ls_text_printf(out, "\nset %crange [%.10g:%.10g]\n", name, a->low, a->high);
     if (a->scale != LS_LINEAR) ls_text_printf(out, "set logscale %c %d\n", name, a->scale == LS_LOG2 ? 2 : 10);
     ls_text_printf(out, "set %ctics (", name);
@@ -86,6 +87,9 @@ static void add_plot(const ls_figure *f, int series, ls_text *out)
     switch (s->mark) {
     case LS_MARK_LINE:
         ls_text_printf(out, "using 1:2 with lines lw 2 dt %d", dash);
+        break;
+    case LS_MARK_RUN:
+        ls_text_printf(out, "using 1:2 with linespoints lw 2 dt %d pt %d pointnumber 3", dash, point);
         break;
     case LS_MARK_DASH:
         ls_text_printf(out, "using 1:2 with lines lw 1.5 dt 2");

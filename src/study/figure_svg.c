@@ -6,7 +6,7 @@
 
 #include "study/figure.h"
 
-enum { WIDTH = 480, HEIGHT = 330, LEFT = 66, RIGHT = 14, TOP = 10, BOTTOM = 48 };
+enum { WIDTH = 480, HEIGHT = 330, LEFT = 66, RIGHT = 14, TOP = 16, BOTTOM = 48 };
 
 static const char *const shapes[LS_N_COLORS] = {
     "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
@@ -62,14 +62,27 @@ static const char *shape_of(const ls_series *s)
 static const char *class_of(ls_mark mark)
 {
     static const char *const class[LS_N_MARKS] = {
-        [LS_MARK_DOTS] = "d",  [LS_MARK_SMALL] = "s", [LS_MARK_HOLLOW] = "o",    [LS_MARK_CROSS] = "l",
-        [LS_MARK_ARROW] = "l", [LS_MARK_LINE] = "h",  [LS_MARK_LINE_DOTS] = "d", [LS_MARK_BAR] = "d"};
+        [LS_MARK_DOTS] = "d",  [LS_MARK_SMALL] = "s",     [LS_MARK_HOLLOW] = "o",
+        [LS_MARK_CROSS] = "l", [LS_MARK_ARROW] = "l",     [LS_MARK_LINE] = "h",
+        [LS_MARK_RUN] = "h",   [LS_MARK_LINE_DOTS] = "d", [LS_MARK_BAR] = "d"};
     return class[mark];
+}
+
+static bool is_lined(ls_mark mark)
+{
+    return mark == LS_MARK_LINE || mark == LS_MARK_LINE_DOTS || mark == LS_MARK_RUN || mark == LS_MARK_DASH;
+}
+
+static bool is_hidden(ls_mark mark)
+{
+    return mark == LS_MARK_LINE || mark == LS_MARK_RUN;
 }
 
 static void number(ls_text *out, double v)
 {
-    ls_text_printf(out, "%.5g", v);
+    char text[LS_NUMBER_TEXT];
+    ls_number_text(v, text);
+    ls_text_printf(out, "%s", text);
 }
 
 /* The values of a point, for who hovers over it. */
@@ -88,7 +101,13 @@ static void title(const drawing *d, const ls_series *s, const ls_point *p)
     ls_text_html(d->out, d->figure->y.label);
     ls_text_printf(d->out, s->mark == LS_MARK_ARROW ? ": more than " : ": ");
     number(d->out, p->y);
-    if (isfinite(p->low) && isfinite(p->high)) ls_text_printf(d->out, " [%.5g, %.5g]", p->low, p->high);
+    if (isfinite(p->low) && isfinite(p->high)) {
+        ls_text_printf(d->out, " [");
+        number(d->out, p->low);
+        ls_text_printf(d->out, ", ");
+        number(d->out, p->high);
+        ls_text_printf(d->out, "]");
+    }
     ls_text_printf(d->out, "</title>");
 }
 
@@ -158,13 +177,23 @@ static void draw_marks(const drawing *d, const ls_series *s)
         const ls_point *p = &s->point[i];
         double x, y, low, high;
         if (!place(d, p->x, p->y, &x, &y)) continue;
-        if (s->mark != LS_MARK_LINE && place(d, p->x, p->low, &x, &low) && place(d, p->x, p->high, &x, &high))
+        if (!is_hidden(s->mark) && place(d, p->x, p->low, &x, &low) && place(d, p->x, p->high, &x, &high))
             ls_text_printf(d->out, "<path class=\"l\" d=\"M%.1f %.1fV%.1f\"/>", x, low, high);
         ls_text_printf(d->out, "<path class=\"%s\" transform=\"translate(%.1f %.1f)\" d=\"%s\">", class_of(s->mark), x,
-                       y, s->mark == LS_MARK_LINE ? "M-4-4h8v8h-8z" : shape_of(s));
+                       y, is_hidden(s->mark) ? "M-4-4h8v8h-8z" : shape_of(s));
         title(d, s, p);
         ls_text_printf(d->out, "</path>");
     }
+}
+
+/* The marker of a run at its last point. */
+static void draw_end(const drawing *d, const ls_series *s)
+{
+    double x, y;
+    int i = s->n - 1;
+    while (i >= 0 && !place(d, s->point[i].x, s->point[i].y, &x, &y)) i--;
+    if (i >= 0)
+        ls_text_printf(d->out, "<path class=\"d\" transform=\"translate(%.1f %.1f)\" d=\"%s\"/>", x, y, shape_of(s));
 }
 
 static void draw_bars(const drawing *d, int series)
@@ -190,7 +219,8 @@ static void draw_series(const drawing *d, int series)
     color_class(s->color, color);
     ls_text_printf(d->out, "<g class=\"%s\">", color);
     if (s->mark == LS_MARK_BAND) draw_band(d, s);
-    if (s->mark == LS_MARK_LINE || s->mark == LS_MARK_LINE_DOTS || s->mark == LS_MARK_DASH) draw_path(d, s);
+    if (is_lined(s->mark)) draw_path(d, s);
+    if (s->mark == LS_MARK_RUN) draw_end(d, s);
     if (s->mark == LS_MARK_BAR)
         draw_bars(d, series);
     else if (class_of(s->mark) != NULL)
@@ -208,7 +238,7 @@ void ls_figure_svg(const ls_figure *f, ls_text *out)
     ls_text_printf(out,
                    "\" xmlns=\"http://www.w3.org/2000/svg\"><clipPath id=\"clip_%s\"><rect x=\"%d\" y=\"%d\" "
                    "width=\"%d\" height=\"%d\"/></clipPath>\n",
-                   f->id, LEFT, TOP - 6, WIDTH - LEFT - RIGHT + 6, HEIGHT - TOP - BOTTOM + 6);
+                   f->id, LEFT, 0, WIDTH - LEFT, HEIGHT - BOTTOM);
     draw_ticks(&d);
     ls_text_printf(out, "<g clip-path=\"url(#clip_%s)\">\n", f->id);
     for (int s = 0; s < f->n_series; s++) draw_series(&d, s);
@@ -217,14 +247,14 @@ void ls_figure_svg(const ls_figure *f, ls_text *out)
 
 static void swatch(const ls_series *s, ls_text *out)
 {
-    const bool lined = s->mark == LS_MARK_LINE || s->mark == LS_MARK_LINE_DOTS || s->mark == LS_MARK_DASH;
     const char *dash = s->mark == LS_MARK_DASH ? "5 4" : dashes[s->color < 0 ? 0 : s->color / LS_N_COLORS % 4];
     if (s->mark == LS_MARK_BAND) ls_text_printf(out, "<path class=\"b\" d=\"M0 2h24v10H0z\"/>");
-    if (lined) ls_text_printf(out, "<path class=\"l\" stroke-dasharray=\"%s\" d=\"M0 7h24\"/>", *dash ? dash : "none");
+    if (is_lined(s->mark))
+        ls_text_printf(out, "<path class=\"l\" stroke-dasharray=\"%s\" d=\"M0 7h24\"/>", *dash ? dash : "none");
     if (s->mark == LS_MARK_BAR) ls_text_printf(out, "<path class=\"d\" d=\"M5 1h14v12H5z\"/>");
     if (s->mark == LS_MARK_BAND || s->mark == LS_MARK_LINE || s->mark == LS_MARK_DASH || s->mark == LS_MARK_BAR) return;
-    ls_text_printf(out, "<path class=\"%s\" transform=\"translate(12 %d)\" d=\"%s\"/>", class_of(s->mark),
-                   s->mark == LS_MARK_ARROW ? 14 : 7, shape_of(s));
+    ls_text_printf(out, "<path class=\"%s\" transform=\"translate(12 %d)\" d=\"%s\"/>",
+                   s->mark == LS_MARK_RUN ? "d" : class_of(s->mark), s->mark == LS_MARK_ARROW ? 14 : 7, shape_of(s));
 }
 
 void ls_figure_legend(const ls_figure *f, ls_text *out)

@@ -52,28 +52,19 @@ void ls_html_cell(ls_text *out, const char *format, ...)
     va_end(args);
 }
 
-/* Whole numbers in full, others with 4 digits. */
-static void number(double v, char out[32])
-{
-    if (!isfinite(v))
-        snprintf(out, 32, "–");
-    else
-        snprintf(out, 32, fabs(v) >= 1000 && fabs(v) < 1e12 ? "%.0f" : "%.4g", v);
-}
-
 void ls_html_number(ls_text *out, double value)
 {
-    char text[32];
-    number(value, text);
+    char text[LS_NUMBER_TEXT];
+    ls_number_text(value, text);
     ls_html_cell(out, "%s", text);
 }
 
 void ls_html_estimate(ls_text *out, double value, double low, double high)
 {
-    char v[32], l[32], h[32];
-    number(value, v);
-    number(low, l);
-    number(high, h);
+    char v[LS_NUMBER_TEXT], l[LS_NUMBER_TEXT], h[LS_NUMBER_TEXT];
+    ls_number_text(value, v);
+    ls_number_text(low, l);
+    ls_number_text(high, h);
     if (isfinite(low) || isfinite(high))
         ls_html_cell(out, "%s [%s, %s]", v, l, h);
     else

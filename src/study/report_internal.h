@@ -32,7 +32,7 @@ void ls_html_printf(ls_text *out, const char *element, const char *format, ...) 
 void ls_html_table(ls_text *out, const char *caption, const char *const *heads, int n);
 void ls_html_row(ls_text *out);
 void ls_html_cell(ls_text *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/** A number with 4 digits; "–" when not finite. */
+/** A number as ls_number_text writes it. */
 void ls_html_number(ls_text *out, double value);
 /** Value and interval, "354 [340, 371]". */
 void ls_html_estimate(ls_text *out, double value, double low, double high);

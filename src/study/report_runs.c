@@ -57,7 +57,7 @@ static ls_status read_run(run *r, const char *directory)
     ls_free(path);
     LS_TRY(status);
     if (n_broken > 0)
-        ls_report_warn(r->report, "%s: %d lines of metrics.jsonl are cut off or no JSON, and left out", r->name,
+        ls_report_warn(r->report, "%s: lines of metrics.jsonl that are cut off or no JSON, and left out: %d", r->name,
                        n_broken);
     if (r->end == NULL) ls_report_warn(r->report, "%s: the run has not ended", r->name);
     return LS_OK;
@@ -127,7 +127,7 @@ static void add_view(ls_report *r, const view *v, const run *runs, int n)
     ls_figure f = ls_figure_begin(v->id, v->title, "iteration", LS_LINEAR, v->label, v->scale);
     size_t longest = 0;
     for (int i = 0; i < n; i++) {
-        ls_figure_series(&f, LS_MARK_LINE, i, "%s", runs[i].name);
+        ls_figure_series(&f, LS_MARK_RUN, i, "%s", runs[i].name);
         add_means(&f, runs[i].train, v->key);
         if (json_array_size(runs[i].train) > longest) longest = json_array_size(runs[i].train);
         for (int s = 0; s < 3 && v->evaluated; s++) {

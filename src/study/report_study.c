@@ -42,23 +42,30 @@ static json_t *read_trials(ls_report *r, const char *directory)
     int n_broken = 0;
     if (path == NULL || access(path, R_OK) != 0 || ls_json_lines(path, collect, trials, &n_broken) != LS_OK)
         ls_report_warn(r, "trials.jsonl is missing: errors and noise scale against iteration are not shown");
-    if (n_broken > 0) ls_report_warn(r, "trials.jsonl: %d lines are cut off or no JSON, and left out", n_broken);
+    if (n_broken > 0)
+        ls_report_warn(r, "lines of trials.jsonl that are cut off or no JSON, and left out: %d", n_broken);
     ls_free(path);
     return trials;
 }
 
-static void interval(const json_t *fit, const char *key, char out[96])
+static void interval(const json_t *fit, const char *key, char out[128])
 {
     const json_t *e = json_object_get(fit, key);
     const double low = ls_json_real(e, "low"), high = ls_json_real(e, "high");
-    int n = snprintf(out, 96, "%.4g", ls_json_real(e, "value"));
-    if (isfinite(low) && isfinite(high)) snprintf(out + n, 96 - (size_t)n, " [%.4g, %.4g]", low, high);
+    char v[LS_NUMBER_TEXT], l[LS_NUMBER_TEXT], h[LS_NUMBER_TEXT];
+    ls_number_text(ls_json_real(e, "value"), v);
+    ls_number_text(low, l);
+    ls_number_text(high, h);
+    if (isfinite(low) && isfinite(high))
+        snprintf(out, 128, "%s [%s, %s]", v, l, h);
+    else
+        snprintf(out, 128, "%s", v);
 }
 
 /* The answer in words: time, curve, verdict. */
 static void add_answer(ls_text *out, const json_t *results, double target)
 {
-    char s_min[96], b_crit[96], e_min[96];
+    char s_min[128], b_crit[128], e_min[128];
     const json_t *tuned = ls_study_arm_named(results, "tuned"), *fit = ls_study_fit(tuned, target);
     const char *choice = ls_json_text(json_object_get(results, "choice"), "text");
     if (*choice != 0) ls_html_printf(out, "p class=\"big\"", "%s", choice);
@@ -75,11 +82,6 @@ static void add_answer(ls_text *out, const json_t *results, double target)
     else if (isfinite(target))
         ls_html_printf(out, "p", "To a validation error below %.4g: B_crit not identified.", target);
     if (*ls_json_text(fit, "verdict") != 0) ls_html_printf(out, "p class=\"m\"", "%s", ls_json_text(fit, "verdict"));
-}
-
-static double setting(const json_t *results, const char *key)
-{
-    return ls_json_real(json_object_get(results, "settings"), key);
 }
 
 typedef struct counts {
@@ -132,16 +134,21 @@ static void add_protocol(ls_text *out, const json_t *results)
         "Estimator: least squares of log S = log S_min + log(1 + B_crit/B) on the mean of log S of each batch "
         "size (McCandlish et al. 2018), runs not reached by interval likelihood; 95 %% intervals from Student's "
         "t. Other estimators give other numbers from the same runs: the table names each.");
+    enum { LOOKS, SEEDS, SCORING, TUNING, CAP, RACE, DIVERGE, N_SETTINGS };
+    static const char *const keys[N_SETTINGS] = {"looks",      "n_seeds",     "scoring_seed",  "tuning_seed",
+                                                 "cap_factor", "race_factor", "diverge_factor"};
+    char v[N_SETTINGS][LS_NUMBER_TEXT];
+    for (int i = 0; i < N_SETTINGS; i++)
+        ls_number_text(ls_json_real(json_object_get(results, "settings"), keys[i]), v[i]);
     ls_html_printf(
         out, "p",
-        "Looks: about %.0f up to the target are aimed at, every batch size at its own fixed interval (table). "
-        "Seeds: %.0f a batch size, from %.0f on; tuning has seed %.0f of its own. Trials: %d tuning and %d "
-        "scoring; of all, %d COMPLETE, %d CENSORED (not reached within the cap), %d INCOMPLETE (abandoned in "
-        "tuning), %d INFEASIBLE (diverged). Caps: %.4g times the running fit; a tuning run is abandoned at %.4g "
-        "times the best so far, and diverged at %.4g times its initial loss.",
-        setting(results, "looks"), setting(results, "n_seeds"), setting(results, "scoring_seed"),
-        setting(results, "tuning_seed"), c.tune, c.score, c.complete, c.censored, c.incomplete, c.infeasible,
-        setting(results, "cap_factor"), setting(results, "race_factor"), setting(results, "diverge_factor"));
+        "Looks: about %s up to the target are aimed at, every batch size at its own fixed interval (table). "
+        "Seeds: %s a batch size, from %s on; tuning has seed %s of its own. Trials: %d tuning and %d scoring; "
+        "of all, %d COMPLETE, %d CENSORED (not reached within the cap), %d INCOMPLETE (abandoned in tuning), "
+        "%d INFEASIBLE (diverged). Caps: %s times the running fit; a tuning run is abandoned at %s times the "
+        "best so far, and diverged at %s times its initial loss.",
+        v[LOOKS], v[SEEDS], v[SCORING], v[TUNING], c.tune, c.score, c.complete, c.censored, c.incomplete, c.infeasible,
+        v[CAP], v[RACE], v[DIVERGE]);
 }
 
 /* The order-statistic interval of a median, which the fit gives per batch size. */
@@ -218,13 +225,16 @@ static void add_fit(ls_text *out, const char *arm, const json_t *fit)
 {
     static const char *const estimates[] = {"s_min", "b_crit", "e_min", "b_linear_20", "b_near_min_10", "alpha"};
     const json_t *without = json_object_get(fit, "leave_one_out");
+    char low[LS_NUMBER_TEXT], high[LS_NUMBER_TEXT];
     ls_html_row(out);
     ls_html_cell(out, "%s", arm);
     ls_html_number(out, ls_json_real(fit, "target"));
     ls_html_cell(out, "%s", json_is_true(json_object_get(fit, "identified")) ? "yes" : "no");
     for (int i = 0; i < N_OF(estimates); i++) cell_of(out, fit, estimates[i]);
     ls_html_number(out, ls_json_real(fit, "alpha_p"));
-    ls_html_cell(out, "%.4g to %.4g", ls_json_real(without, "low"), ls_json_real(without, "high"));
+    ls_number_text(ls_json_real(without, "low"), low);
+    ls_number_text(ls_json_real(without, "high"), high);
+    ls_html_cell(out, "%s to %s", low, high);
     ls_html_number(out, ls_json_real(fit, "sigma"));
     ls_html_row_end(out);
 }

@@ -96,7 +96,9 @@ static void add_perfect(ls_figure *f, const json_t *arm, const ls_curve *c, span
         const ls_size_view v = ls_size_view_read(size, target);
         if (!isfinite(samples)) samples = v.size * v.median;
     }
-    ls_figure_series(f, LS_MARK_DASH, LS_NEUTRAL, "perfect scaling, S = %.4g / B", samples);
+    char text[LS_NUMBER_TEXT];
+    ls_number_text(samples, text);
+    ls_figure_series(f, LS_MARK_DASH, LS_NEUTRAL, "perfect scaling, S = %s / B", text);
     if (!isfinite(samples) || !(s.low > 0)) return;
     ls_figure_point(f, s.low, samples / s.low);
     ls_figure_point(f, s.high, samples / s.high);

@@ -117,7 +117,7 @@ static void add_median_runs(ls_figure *f, const json_t *tuned, int target, const
         const ls_size_view v = ls_size_view_read(size, target);
         const json_t *trial = ls_study_median_trial(&v, target, trials);
         if (trial == NULL) continue;
-        ls_figure_series(f, LS_MARK_LINE, (int)i, "B = %.0f", v.size);
+        ls_figure_series(f, LS_MARK_RUN, (int)i, "B = %.0f", v.size);
         add_looks(f, trial, column);
     }
 }

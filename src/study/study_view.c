@@ -23,6 +23,7 @@ int ls_study_targets(const json_t *results, double target[])
     int n = 0;
     for (size_t i = 0; i < json_array_size(list) && n < LS_STUDY_MAX_TARGETS; i++)
         target[n++] = ls_json_number(json_array_get(list, i));
+    while (n > 0 && !isfinite(target[n - 1])) n--;
     return n;
 }
 
