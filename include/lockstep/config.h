@@ -22,7 +22,7 @@ typedef struct ls_config {
     struct ls_node *root;
     char *directory; /* of the file, for relative data paths; owned */
     struct {
-        struct ls_node *train, *test, *validation, *normalize;
+        struct ls_node *train, *test, *validation, *normalize, *augment;
         bool shuffle;
     } data;
     struct ls_node *model, *loss, *optimizer, *schedule;
@@ -41,7 +41,7 @@ typedef struct ls_config {
         int64_t seed;
         const char *init_from; /* NULL: random start values */
         struct {
-            int64_t init, order, dropout; /* LS_AUTO: train.seed */
+            int64_t init, order, dropout, augment; /* LS_AUTO: train.seed */
         } seeds;
     } train;
     struct {

@@ -1,9 +1,10 @@
 /** The exchange: gradients of shards in, one update of every parameter out.
  *
- * Each node holds one copy of the parameters and the gradient sums of its shards in shared memory.  The parameters are
- * cut into blocks of at most 4096 elements, which restart at each tensor; every rank of the job owns a run of whole
- * blocks (P1).  The owner adds all shards' sums of a block in tree order (P2) and hands the sum to a callback that
- * updates the parameters in place; then every node receives the result.  It knows tiles, not optimizers.
+ * Each node holds one copy of the parameters in shared memory, and of each rank the gradients of its shards, added as
+ * far as they make up whole subtrees of the tree over all shards.  The parameters are cut into blocks of at most 4096
+ * elements, which restart at each tensor; every rank of the job owns a run of whole blocks (P1).  The owner adds the
+ * subtrees of a block in tree order (P2) and hands the sum to a callback that updates the parameters in place; then
+ * every node receives the result.  It knows tiles, not optimizers.
  * An update that needs sums over parameters, such as norms, works in stages: each visits all blocks and leaves numbers
  * per block, which all ranks have before the next stage begins.
  * On one node that is two barriers and no message.  Between nodes the vector is cut into buckets of whole tensors,
@@ -56,14 +57,15 @@ typedef struct ls_exchange_times {
 
 typedef struct ls_exchange ls_exchange;
 
-/** Bytes of node memory for a node with so many gradient buffers, shards and ranks. */
+/** Bytes of node memory for a node with so many gradient buffers (one a subtree), shards and ranks. */
 size_t ls_exchange_node_bytes(int64_t n_floats, int64_t n_blocks, int n_buffers, int n_shards, int n_ranks);
+
+/** Subtrees, and so gradient buffers, of the ranks [first, end) of n_ranks. */
+int ls_exchange_n_subtrees(int n_shards, int n_ranks, int first, int end);
 
 /** How the sums are made. */
 typedef struct ls_exchange_options {
     int n_shards; /* leaves of the tree */
-    /** The leaves 2i and 2i + 1, where one rank has both, share a buffer that holds their sum. */
-    bool pairs;
     /** The literal allreduce: MPI_Allreduce adds the ranks' sums in its own order, and every rank updates a replica of
      *  all parameters: its slice is the whole vector.  P3 holds; P1 and P2 do not. */
     bool replicated;
@@ -81,13 +83,13 @@ void ls_exchange_destroy(ls_exchange **exchange);
 /** The node's copy of the parameters [n_floats]. */
 float *ls_exchange_params(const ls_exchange *exchange);
 
-/** This rank's shards [first, first + n), and the gradient sum [n_floats] of one of them: written before each run. */
+/** This rank's shards [first, first + n): the fewest subtrees make them up. */
 int ls_exchange_first_shard(const ls_exchange *exchange);
 int ls_exchange_n_shards(const ls_exchange *exchange);
-float *ls_exchange_gradient(const ls_exchange *exchange, int shard);
 
-/** The shard is the right leaf of a pair: its gradient is added to its left neighbour's buffer. */
-bool ls_exchange_is_right(const ls_exchange *exchange, int shard);
+/** The gradient [n_floats] of the subtree that begins with this shard, to be written before each run: its shards'
+ *  gradients added in tree order.  NULL where a subtree that begins earlier holds the shard. */
+float *ls_exchange_gradient(const ls_exchange *exchange, int shard);
 
 /** LS_RECORD doubles of one of this rank's shards, to be written before each run; and the tree-ordered sums over all
  *  shards of the last run, the same on every rank. */

@@ -53,6 +53,11 @@ typedef struct ls_run {
     bool fresh;        /* first of its leaf: grad[leaf] is written, not added to */
 } ls_run;
 
+/** With leaf `after` complete, so is a node of the tree over the shards: grad[into] += grad[from] (DESIGN 3.3). */
+typedef struct ls_merge {
+    int after, into, from;
+} ls_merge;
+
 /** Calls back during a pass, so that messages can travel under the computing. */
 typedef struct ls_pass_hooks {
     void *context;
@@ -81,9 +86,11 @@ typedef struct ls_pass {
     const ls_run *runs; /* [n_runs], rows in order without gaps */
     int n_runs;
     int64_t n_rows;
-    const float *params; /* flat parameter vector */
-    float *const *grad;  /* [leaf] flat gradient vectors; NULL: backward gives dx alone */
-    uint64_t seed;       /* of dropout */
+    const float *params;    /* flat parameter vector */
+    float *const *grad;     /* [leaf] flat gradient vectors; NULL: backward gives dx alone */
+    const ls_merge *merges; /* [n_merges] rising `after`: to be done in this pass, which has all runs of all leaves */
+    int n_merges;
+    uint64_t seed; /* of dropout */
     int64_t iteration;
     const ls_pass_hooks *hooks; /* NULL: none */
     const ls_pass_sums *sums;   /* training a network of which layers make sums; else NULL */
@@ -92,6 +99,10 @@ typedef struct ls_pass {
     float *scratch;  /* set by the executor: the layer's scratch_floats, 64-byte aligned, of no value between calls */
     float *skip;     /* set by the executor: forward, y of layer `skip`; backward, the store of the residual block */
 } ls_pass;
+
+/** Elements [first, first + n) of grad[leaf] are complete, and of the leaves before it: does the merges that follow.
+ *  Layers with ops->merges call it while the elements are in the cache; for others the executor does, afterwards. */
+void ls_pass_merge(const ls_pass *pass, int leaf, int64_t first, int64_t n);
 
 /** To be called by layers after each large product. */
 static inline void ls_pass_between(const ls_pass *pass)
@@ -136,6 +147,7 @@ typedef struct ls_layer_ops {
     bool passes_on;        /* y lies where x lies, or y of layer `skip`: forward moves nothing */
     bool is_norm;          /* scales values: what follows decides how the layer before is initialised */
     bool is_rectifier;
+    bool merges;     /* backward calls ls_pass_merge itself */
     bool rows_alone; /* each row has products of its own, and a run's gradient is complete before it is added to its
                       * leaf: the shortcuts that start-up tries hold without a trial */
     /** Fills out, n_tensors, scratch_floats, tensor, and for buffers and sums n_buffers, buffer, n_sums and meets (name

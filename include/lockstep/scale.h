@@ -18,7 +18,6 @@ typedef struct ls_measured {
     int ranks;
     int64_t global_batch_size;
     double shards;
-    bool paired;                                                       /* leaves shared buffers in pairs */
     double data_s, forward_s, backward_s, add_s, update_s, overhead_s; /* an iteration, of rank 0 */
 } ls_measured;
 

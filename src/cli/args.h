@@ -18,6 +18,7 @@ enum {
     LS_CMD_BENCH = 16,
     LS_CMD_INSPECT = 32,
     LS_CMD_INFO = 64,
+    LS_CMD_FIT = 128,
     LS_CMD_REPORT = 512
 };
 

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/plan_view.h"
+#include "lockstep/augment.h"
 #include "lockstep/exchange.h"
 #include "lockstep/loss.h"
 #include "lockstep/sampler.h"
@@ -48,10 +49,23 @@ static ls_status read_sets(const ls_args *args, view *v)
     return ls_plan_create(v->config, n_train, &v->plan);
 }
 
+/* What training would refuse about its rows. */
+static ls_status check_rows(const view *v)
+{
+    ls_normalizer *normalizer;
+    ls_augment *augment;
+    LS_TRY(ls_normalizer_create(v->config->data.normalize, &v->info, &normalizer));
+    const ls_status status = ls_augment_create(v->config->data.augment, &v->info, normalizer, &augment);
+    ls_augment_destroy(&augment);
+    ls_normalizer_destroy(&normalizer);
+    return status;
+}
+
 static ls_status build(const ls_args *args, view *v)
 {
     LS_TRY(ls_config_read(args->positional[0], args->overrides, args->n_overrides, &v->config));
     LS_TRY(read_sets(args, v));
+    LS_TRY(check_rows(v));
     const ls_shape in = ls_data_shape(&v->info);
     LS_TRY(ls_network_create(v->config->model, &in, &v->network));
     LS_TRY(ls_statistics_check(&v->plan, v->network));
@@ -87,9 +101,9 @@ static int64_t n_blocks(const view *v)
 
 static double node_mb(const view *v)
 {
-    const int shards = (int)v->plan.n_shards;
-    return (double)(ls_exchange_node_bytes(ls_network_n_floats(v->network), n_blocks(v), shards, shards,
-                                           (int)v->n_ranks) +
+    const int shards = (int)v->plan.n_shards, ranks = (int)v->n_ranks;
+    return (double)(ls_exchange_node_bytes(ls_network_n_floats(v->network), n_blocks(v),
+                                           ls_exchange_n_subtrees(shards, ranks, 0, ranks), shards, ranks) +
                     v->data_bytes) /
            1e6;
 }
@@ -100,8 +114,10 @@ static double rank_mb(const view *v)
                  limit = (double)v->config->runtime.memory_limit;
     const double activations = rows * (double)ls_network_row_floats(v->network) * 4e-6;
     const int kept = v->optimizer->n_slots + !isnan(v->optimizer->common.ema);
-    const double slots = (double)kept * (double)ls_network_n_floats(v->network) * 4e-6;
-    return (activations < limit ? activations : limit) + slots / (double)v->n_ranks;
+    const int shards = (int)v->plan.n_shards, ranks = (int)v->n_ranks;
+    const int gradients = (shards + ranks - 1) / ranks - ls_exchange_n_subtrees(shards, ranks, 0, 1);
+    const double vector_mb = (double)ls_network_n_floats(v->network) * 4e-6;
+    return (activations < limit ? activations : limit) + vector_mb * (gradients + (double)kept / ranks);
 }
 
 /* Learning rates worth a look: first, end of warm-up, quarters, last. */

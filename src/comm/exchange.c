@@ -131,7 +131,6 @@ ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_te
     ex->job = job;
     ex->n_floats = n_floats;
     ex->n_shards = options->n_shards;
-    ex->pairs = options->pairs;
     ex->replicated = options->replicated;
     ex->several = ls_job_n_nodes(job) > 1 && !ex->replicated;
     ex->stride = n_floats + STAGGER;
@@ -177,12 +176,8 @@ int ls_exchange_n_shards(const ls_exchange *ex)
 
 float *ls_exchange_gradient(const ls_exchange *ex, int shard)
 {
-    return ex->gradients + ex->buffer_of[shard - ex->node_first_shard] * ex->stride;
-}
-
-bool ls_exchange_is_right(const ls_exchange *ex, int shard)
-{
-    return ex->buffer[ex->buffer_of[shard - ex->node_first_shard]].first != shard;
+    const int buffer = ex->buffer_of[shard - ex->node_first_shard];
+    return buffer < 0 ? NULL : ex->gradients + buffer * ex->stride;
 }
 
 double *ls_exchange_record(const ls_exchange *ex, int shard)

@@ -65,7 +65,7 @@ typedef struct ls_replica {
 
 struct ls_exchange {
     const ls_job *job;
-    bool pairs, replicated, several; /* several nodes, and not replicated */
+    bool replicated, several; /* several nodes, and not replicated */
     ls_window *window;
     ls_barrier *barrier;
     ls_bucket_state *state; /* node memory [n_buckets] */
@@ -80,8 +80,8 @@ struct ls_exchange {
     double *all_records;      /* [n_shards][LS_RECORD] of the last run */
     uint32_t *all_words;      /* [size] of the last run */
     int n_buffers;            /* of this node */
-    int *buffer_of;           /* [node shards] */
-    ls_leaves *buffer;        /* [n_buffers] the leaves that each holds: one, or a pair */
+    int *buffer_of;           /* [node shards] of a subtree's first leaf; else -1 */
+    ls_leaves *buffer;        /* [n_buffers] the subtree that each holds */
     int n_shards, first_shard, end_shard, node_first_shard, node_end_shard;
     int64_t n_blocks, slice_size;
     ls_block *blocks;

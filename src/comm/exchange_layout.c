@@ -86,7 +86,29 @@ static void find_shards(ls_exchange *ex)
     ex->node_end_shard = (int)ls_shard_first(ex->n_shards, size, ls_job_node_first(job, node + 1));
 }
 
-/* Which buffer each shard of the node goes to: its own, or that of the left leaf of its pair. */
+/* The fewest subtrees that make up the shards of ranks [first, end). */
+static int cover_of(int n_shards, int n_ranks, int first, int end, ls_leaves *out)
+{
+    return ls_tree_cover(
+        n_shards,
+        (ls_leaves){(int)ls_shard_first(n_shards, n_ranks, first), (int)ls_shard_first(n_shards, n_ranks, end)}, out);
+}
+
+int ls_exchange_n_subtrees(int n_shards, int n_ranks, int first, int end)
+{
+    ls_leaves cover[LS_MAX_COVER];
+    int n = 0;
+    for (int r = first; r < end; r++) n += cover_of(n_shards, n_ranks, r, r + 1, cover);
+    return n;
+}
+
+int ls__cover_of_node(const ls_exchange *ex, int node, ls_leaves *out)
+{
+    return cover_of(ex->n_shards, ls_job_size(ex->job), ls_job_node_first(ex->job, node),
+                    ls_job_node_first(ex->job, node + 1), out);
+}
+
+/* A buffer for every subtree that a rank of the node holds. */
 static ls_status assign_buffers(ls_exchange *ex)
 {
     const ls_job *job = ex->job;
@@ -94,24 +116,16 @@ static ls_status assign_buffers(ls_exchange *ex)
     ex->buffer_of = ls_calloc((size_t)n, sizeof *ex->buffer_of);
     ex->buffer = ls_calloc((size_t)n, sizeof *ex->buffer);
     LS_REQUIRE(ex->buffer_of != NULL && ex->buffer != NULL, LS_ENOMEM, "out of memory for the exchange");
+    for (int s = 0; s < n; s++) ex->buffer_of[s] = -1;
     for (int r = ls_job_node_first(job, node); r < ls_job_node_first(job, node + 1); r++) {
-        const int first = (int)ls_shard_first(ex->n_shards, size, r);
-        for (int s = first; s < ls_shard_first(ex->n_shards, size, r + 1); s++) {
-            const bool right = ex->pairs && s % 2 == 1 && s > first;
-            if (!right) ex->buffer[ex->n_buffers++].first = s;
-            ex->buffer[ex->n_buffers - 1].end = s + 1;
-            ex->buffer_of[s - ex->node_first_shard] = ex->n_buffers - 1;
+        ls_leaves cover[LS_MAX_COVER];
+        const int n_cover = cover_of(ex->n_shards, size, r, r + 1, cover);
+        for (int c = 0; c < n_cover; c++) {
+            ex->buffer[ex->n_buffers] = cover[c];
+            ex->buffer_of[cover[c].first - ex->node_first_shard] = ex->n_buffers++;
         }
     }
     return LS_OK;
-}
-
-int ls__cover_of_node(const ls_exchange *ex, int node, ls_leaves *out)
-{
-    const int size = ls_job_size(ex->job);
-    const ls_leaves part = {(int)ls_shard_first(ex->n_shards, size, ls_job_node_first(ex->job, node)),
-                            (int)ls_shard_first(ex->n_shards, size, ls_job_node_first(ex->job, node + 1))};
-    return ls_tree_cover(ex->n_shards, part, out);
 }
 
 ls_status ls__layout_create(ls_exchange *ex, const ls_span *tensors, int64_t bucket_floats)

@@ -27,6 +27,6 @@ void ls__replica_allreduce(ls_exchange *ex)
     float *sum = ex->replica.sum;
     memset(sum, 0, (size_t)ex->n_floats * sizeof *sum);
     for (int s = ex->first_shard; s < ex->end_shard; s++)
-        if (!ls_exchange_is_right(ex, s)) ls_vec_add(ex->n_floats, sum, ls_exchange_gradient(ex, s), sum);
+        if (ls_exchange_gradient(ex, s) != NULL) ls_vec_add(ex->n_floats, sum, ls_exchange_gradient(ex, s), sum);
     ls_job_allreduce(ex->job, sum, ex->n_floats);
 }

@@ -53,6 +53,12 @@ void ls_gemm(int64_t m, int64_t n, int64_t k, ls_matrix a, ls_matrix b, float be
                                  .adds = beta != 0.0f});
 }
 
+int64_t ls_gemm_piece(int64_t extent, int64_t others)
+{
+    const int64_t most = 1000000 / others / 16 * 16;
+    return most > 0 && most < extent ? most : extent;
+}
+
 const char *ls_blas_core(void)
 {
     return openblas_get_corename();

@@ -18,6 +18,11 @@ typedef struct ls_matrix {
  *  With beta 0 C need not be initialised.  Every extent must fit an int (checked when networks are built). */
 void ls_gemm(int64_t m, int64_t n, int64_t k, ls_matrix a, ls_matrix b, float beta, float *c, int64_t stride);
 
+/** Products of at most a million multiply-adds take a path without packing on some kernels: the longest piece of an
+ *  extent, a multiple of 16, that stays below it when the other two extents multiply to `others`; all of it when that
+ * is short enough, or when no piece is. */
+int64_t ls_gemm_piece(int64_t extent, int64_t others);
+
 /** Name of the kernel type in use ("SkylakeX"), the library's build text, and its threads. */
 const char *ls_blas_core(void);
 const char *ls_blas_build(void);

@@ -13,13 +13,6 @@ void ls_vec_add(int64_t n, const float *a, const float *b, float *out)
     for (int64_t i = 0; i < n; i++) out[i] = a[i] + b[i];
 }
 
-LS_MULTIVERSION
-void ls_vec_add_rows(int64_t n, int64_t k, const float *restrict bias, float *restrict y)
-{
-    for (int64_t r = 0; r < n; r++)
-        for (int64_t i = 0; i < k; i++) y[r * k + i] += bias[i];
-}
-
 /* Columns are summed in strips that stay in registers. */
 LS_MULTIVERSION
 void ls_vec_column_sums(int64_t n, int64_t k, const float *restrict x, float beta, float *restrict out)

@@ -20,9 +20,6 @@
 /** out = a + b; out may be a or b. */
 void ls_vec_add(int64_t n, const float *a, const float *b, float *out);
 
-/** y[r, :] += bias for n rows of k. */
-void ls_vec_add_rows(int64_t n, int64_t k, const float *bias, float *y);
-
 /** out[k] = (beta 0) or += (beta 1) the column sums of x [n, k]: rows are summed from zero, one after the other, and
  * the sum is then added once, as a matrix product with beta 1 does. */
 void ls_vec_column_sums(int64_t n, int64_t k, const float *x, float beta, float *out);

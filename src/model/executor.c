@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "math/vec.h"
 #include "model/executor_internal.h"
 
 /* In place only where no earlier backward still needs the value that would be overwritten. */
@@ -133,6 +134,21 @@ float *ls_executor_output_gradient(const ls_executor *ex)
     return ex->gradient[ex->side];
 }
 
+void ls_pass_merge(const ls_pass *pass, int leaf, int64_t first, int64_t n)
+{
+    for (const ls_merge *m = pass->merges; m < pass->merges + pass->n_merges; m++)
+        if (m->after == leaf)
+            ls_vec_add(n, pass->grad[m->into] + first, pass->grad[m->from] + first, pass->grad[m->into] + first);
+}
+
+static void merge_layer(const ls_layer *layer, const ls_pass *pass)
+{
+    for (int t = 0; t < layer->n_tensors; t++)
+        for (const ls_merge *m = pass->merges; m < pass->merges + pass->n_merges; m++)
+            if (m == pass->merges || m[-1].after != m->after)
+                ls_pass_merge(pass, m->after, layer->tensor[t].first, layer->tensor[t].n);
+}
+
 void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
 {
     const ls_partition *partition = ls__executor_partition(ex, pass->runs, pass->n_runs);
@@ -148,6 +164,7 @@ void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
         p.share_rows = partition != NULL && partition->backward[i];
         p.skip = layer->depth < LS_MAX_NESTED ? ex->store[layer->depth] : NULL;
         layer->ops->backward(layer, &p, x, ex->out[i], dy, i > 0 ? ex->gradient[ex->side] : NULL);
+        if (!layer->ops->merges) merge_layer(layer, &p);
         if (pass->hooks != NULL && pass->hooks->after_backward != NULL)
             pass->hooks->after_backward(pass->hooks->context, i);
     }

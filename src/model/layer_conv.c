@@ -162,19 +162,11 @@ static void give_weights(const conv_options *o, order by, const float *ours, boo
             }
 }
 
-/* Products of at most a million multiply-adds take a path without packing on some kernels: the extent that may be cut
- * is cut to that, in pieces of a multiple of 16. */
-static int64_t piece(int64_t extent, int64_t m, int64_t n)
-{
-    const int64_t most = 1000000 / (m * n) / 16 * 16;
-    return most > 0 && most < extent ? most : extent;
-}
-
 /* Y[o, p] += W'[k, o]^T U[k, p], over the steps of the unfolding and pieces of k */
 static void multiply_forward(const conv_options *o, const float *w, const float *u, float *y)
 {
     const ls_unfold *f = &o->unfold;
-    const int64_t n = ls__window_pixels(&f->window), most = piece(f->n_k, o->group_out, n);
+    const int64_t n = ls__window_pixels(&f->window), most = ls_gemm_piece(f->n_k, o->group_out * n);
     for (int64_t s = 0; s < f->n_steps; s++)
         for (int64_t k = 0; k < f->n_k; k += most)
             ls_gemm(o->group_out, n, f->n_k - k < most ? f->n_k - k : most,
@@ -186,7 +178,7 @@ static void multiply_forward(const conv_options *o, const float *w, const float 
 static void multiply_input(const conv_options *o, const float *w, const float *dy, float *du)
 {
     const ls_unfold *f = &o->unfold;
-    const int64_t n = ls__window_pixels(&f->window), most = piece(f->n_k, o->group_out, n);
+    const int64_t n = ls__window_pixels(&f->window), most = ls_gemm_piece(f->n_k, o->group_out * n);
     const bool adds = f->stride != n;
     if (adds) memset(du, 0, (size_t)(f->n_k * f->stride) * sizeof *du);
     for (int64_t s = 0; s < f->n_steps; s++)

@@ -42,40 +42,71 @@ static ls_status dense_plan(ls_layer *layer)
     return LS_OK;
 }
 
-/* Y[n, n_out] = X[n, n_in] W, run by run, or for all runs at once where that gives the same bits */
-static void rows_product(const ls_pass *pass, int64_t n_out, int64_t n_in, const float *x, ls_matrix w, float *y)
+/* Y[n, n_out] = X[n, n_in] W + beta Y, run by run, or for all runs at once where that gives the same bits */
+static void rows_product(const ls_pass *pass, int64_t n_out, int64_t n_in, const float *x, ls_matrix w, float beta,
+                         float *y)
 {
     if (pass->share_rows) {
-        ls_gemm(pass->n_rows, n_out, n_in, (ls_matrix){x, n_in, false}, w, 0.0f, y, n_out);
+        ls_gemm(pass->n_rows, n_out, n_in, (ls_matrix){x, n_in, false}, w, beta, y, n_out);
         ls_pass_between(pass);
         return;
     }
     for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++) {
-        ls_gemm(run->n, n_out, n_in, (ls_matrix){x + run->first * n_in, n_in, false}, w, 0.0f, y + run->first * n_out,
+        ls_gemm(run->n, n_out, n_in, (ls_matrix){x + run->first * n_in, n_in, false}, w, beta, y + run->first * n_out,
                 n_out);
         ls_pass_between(pass);
     }
 }
 
-/* Y[n, out] = X[n, in] W[out, in]^T + b */
+/* Y[n, out] = b + X[n, in] W[out, in]^T */
 static void dense_forward(const ls_layer *l, const ls_pass *pass, const float *x, float *y)
 {
     const ls_matrix wt = {pass->params + l->tensor[0].first, l->n_in, true};
-    rows_product(pass, l->n_out, l->n_in, x, wt, y);
-    if (l->n_tensors == 2) ls_vec_add_rows(pass->n_rows, l->n_out, pass->params + l->tensor[1].first, y);
+    const bool has_bias = l->n_tensors == 2;
+    for (int64_t r = 0; has_bias && r < pass->n_rows; r++)
+        memcpy(y + r * l->n_out, pass->params + l->tensor[1].first, (size_t)l->n_out * sizeof *y);
+    rows_product(pass, l->n_out, l->n_in, x, wt, has_bias ? 1.0f : 0.0f, y);
 }
 
-/* dW[out, in] += dY[n, out]^T X[n, in];  db[out] += column sums of dY */
+/* Outputs whose weights one product of a run's gradient makes.  Runs of few rows move more of dW than they compute: cut
+ * so that nothing is packed, and that the runs of a pair meet in the cache. */
+static int64_t piece_of(const ls_layer *l, int64_t n)
+{
+    enum { FEW_ROWS = 32 };
+    return n <= FEW_ROWS ? ls_gemm_piece(l->n_out, n * l->n_in) : l->n_out;
+}
+
+static bool ends_leaf(const ls_pass *pass, const ls_run *run)
+{
+    return run + 1 == pass->runs + pass->n_runs || run[1].leaf != run->leaf;
+}
+
+/* Of outputs [o, o + piece): dW[piece, in] += dY[n, piece]^T X[n, in] */
+static void add_weights(const ls_layer *l, const ls_pass *pass, const ls_run *run, int64_t o, const float *x,
+                        const float *dy)
+{
+    const int64_t piece = piece_of(l, run->n), rest = l->n_out - o;
+    const int64_t n = rest < piece ? rest : piece, at = l->tensor[0].first + o * l->n_in;
+    ls_gemm(n, l->n_in, run->n, (ls_matrix){dy + run->first * l->n_out + o, l->n_out, true},
+            (ls_matrix){x + run->first * l->n_in, l->n_in, false}, run->fresh ? 0.0f : 1.0f, pass->grad[run->leaf] + at,
+            l->n_in);
+    if (ends_leaf(pass, run)) ls_pass_merge(pass, run->leaf, at, n * l->n_in);
+    ls_pass_between(pass);
+}
+
+/* Runs of one length take turns piece by piece. */
 static void add_gradients(const ls_layer *l, const ls_pass *pass, const float *x, const float *dy)
 {
-    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++) {
-        const float *dyr = dy + run->first * l->n_out;
-        const float beta = run->fresh ? 0.0f : 1.0f;
-        float *grad = pass->grad[run->leaf];
-        ls_gemm(l->n_out, l->n_in, run->n, (ls_matrix){dyr, l->n_out, true},
-                (ls_matrix){x + run->first * l->n_in, l->n_in, false}, beta, grad + l->tensor[0].first, l->n_in);
-        if (l->n_tensors == 2) ls_vec_column_sums(run->n, l->n_out, dyr, beta, grad + l->tensor[1].first);
-        ls_pass_between(pass);
+    const ls_run *const end = pass->runs + pass->n_runs;
+    for (const ls_run *run = pass->runs, *next; run < end; run = next) {
+        for (next = run + 1; next < end && next->n == run->n;) next++;
+        for (int64_t o = 0; o < l->n_out; o += piece_of(l, run->n))
+            for (const ls_run *r = run; r < next; r++) add_weights(l, pass, r, o, x, dy);
+    }
+    for (const ls_run *run = pass->runs; run < end && l->n_tensors == 2; run++) {
+        ls_vec_column_sums(run->n, l->n_out, dy + run->first * l->n_out, run->fresh ? 0.0f : 1.0f,
+                           pass->grad[run->leaf] + l->tensor[1].first);
+        if (ends_leaf(pass, run)) ls_pass_merge(pass, run->leaf, l->tensor[1].first, l->n_out);
     }
 }
 
@@ -86,7 +117,7 @@ static void dense_backward(const ls_layer *l, const ls_pass *pass, const float *
     (void)y;
     const ls_matrix w = {pass->params + l->tensor[0].first, l->n_in, false};
     if (pass->grad != NULL) add_gradients(l, pass, x, dy);
-    if (dx != NULL) rows_product(pass, l->n_in, l->n_out, dy, w, dx);
+    if (dx != NULL) rows_product(pass, l->n_in, l->n_out, dy, w, 0.0f, dx);
 }
 
 const ls_layer_ops ls__layer_dense = {.name = "dense",
@@ -94,6 +125,7 @@ const ls_layer_ops ls__layer_dense = {.name = "dense",
                                       .options = dense_table,
                                       .options_size = sizeof(dense_options),
                                       .shorthand = "units",
+                                      .merges = true,
                                       .plan = dense_plan,
                                       .forward = dense_forward,
                                       .backward = dense_backward};

@@ -26,6 +26,9 @@ static const ls_option keys[] = {
         "held out of training: {last: N} takes the last N training samples; or a set of its own", .class = LS_FREE),
     KEY("data.normalize", LS_OPTION_NODE, data.normalize, "{}",
         "(value * scale - mean) / std; each a number or a list, one per channel or feature"),
+    KEY("data.augment", LS_OPTION_NODE, data.augment, "[]",
+        "steps that change training images at random, as [{random_crop: 4}, random_flip]; see 'lockstep info "
+        "augmentations'"),
     KEY("data.shuffle", LS_OPTION_BOOL, data.shuffle, "true", "a new order of samples each epoch"),
     KEY("model", LS_OPTION_NODE, model, NULL, "list of layers; see 'lockstep info layers'"),
     KEY("loss", LS_OPTION_NODE, loss, "softmax_cross_entropy", "see 'lockstep info losses'"),
@@ -52,6 +55,7 @@ static const ls_option keys[] = {
     KEY("train.seeds.init", LS_OPTION_INT, train.seeds.init, "~", "of the start values; default train.seed", ANY),
     KEY("train.seeds.order", LS_OPTION_INT, train.seeds.order, "~", "of the sample order; default train.seed", ANY),
     KEY("train.seeds.dropout", LS_OPTION_INT, train.seeds.dropout, "~", "of dropout; default train.seed", ANY),
+    KEY("train.seeds.augment", LS_OPTION_INT, train.seeds.augment, "~", "of augmentation; default train.seed", ANY),
     KEY("train.init_from", LS_OPTION_TEXT, train.init_from, "~",
         "safetensors file of start values, named as PyTorch's nn.Sequential or a checkpoint names them; looked up in "
         "the "

@@ -83,7 +83,9 @@ static ls_status derive(ls_data *data, const ls_config *config)
 {
     LS_TRY(cut_validation(data, config));
     LS_TRY(same_shapes(data));
-    return ls_normalizer_create(config->data.normalize, &data->set[LS_TRAIN].info, &data->normalizer);
+    const ls_dataset_info *info = &data->set[LS_TRAIN].info;
+    LS_TRY(ls_normalizer_create(config->data.normalize, info, &data->normalizer));
+    return ls_augment_create(config->data.augment, info, data->normalizer, &data->augment);
 }
 
 static ls_status load_sets(const ls_job *job, const ls_config *config, const char *data_directory, ls_data *data)
@@ -147,6 +149,7 @@ void ls_data_destroy(ls_data **data)
 {
     if (data == NULL || *data == NULL) return;
     ls_normalizer_destroy(&(*data)->normalizer);
+    ls_augment_destroy(&(*data)->augment);
     for (int i = 0; i < LS_N_SETS; i++) ls_set_unload(&(*data)->loaded[i]);
     ls_free(*data);
     *data = NULL;

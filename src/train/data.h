@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "lockstep/augment.h"
 #include "lockstep/config.h"
 #include "lockstep/dataset.h"
 #include "lockstep/job.h"
@@ -21,6 +22,7 @@ typedef struct ls_data {
     ls_dataset set[LS_N_SETS];
     ls_set loaded[LS_N_SETS];  /* in the order of sets, without one that is cut from the training set */
     ls_normalizer *normalizer; /* for the shape of the training set */
+    ls_augment *augment;       /* of training rows */
     uint64_t hash[LS_N_SETS];  /* of the samples used */
 } ls_data;
 

@@ -22,7 +22,9 @@ static void gather_rows(ls_trainer *t, const ls_batch *batch, int64_t first_row,
 {
     const ls_dataset *set = &t->data->set[LS_TRAIN];
     ls_sampler_ids(&t->sampler, batch->epoch, batch->first + first_row, n, t->ids);
-    ls_dataset_rows(set, t->data->normalizer, t->ids, n, ls_executor_input(t->executor));
+    float *rows = ls_executor_input(t->executor);
+    ls_dataset_rows(set, t->data->normalizer, t->ids, n, rows);
+    ls_augment_rows(t->data->augment, (uint64_t)t->seed_augment, batch->epoch, t->ids, n, rows);
     const int64_t k = set->info.n_targets;
     for (int64_t i = 0; set->labels != NULL && i < n; i++) t->labels[i] = set->labels[t->ids[i]];
     for (int64_t i = 0; set->targets != NULL && i < n; i++)
@@ -47,7 +49,8 @@ static void score(ls_trainer *t, const ls_pass *pass, const float *out)
     }
 }
 
-/* Forward, loss and backward of runs that together fit the executor; of no rows, to be where the other ranks meet. */
+/* Forward, loss and backward of runs that together fit the executor; of no rows, to be where the other ranks meet.
+ * `last`: the gradients are complete with it, and merged. */
 static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *runs, int n_runs, bool last)
 {
     ls_pass_hooks hooks = t->hooks;
@@ -58,6 +61,8 @@ static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *ru
                           .n_rows = n_runs > 0 ? runs[n_runs - 1].first + runs[n_runs - 1].n : 0,
                           .params = ls_exchange_params(t->exchange),
                           .grad = t->gradients,
+                          .merges = t->merges,
+                          .n_merges = last ? t->n_merges : 0,
                           .seed = (uint64_t)t->seed_dropout,
                           .iteration = t->state.iteration,
                           .hooks = hooks.context != NULL ? &hooks : NULL,
@@ -83,16 +88,24 @@ static void clear_shards(ls_trainer *t, const ls_batch *batch)
     const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
     for (int s = first; s < first + n; s++) {
         memset(ls_exchange_record(t->exchange, s), 0, LS_RECORD * sizeof(double));
-        if (is_empty(t, batch, s) && !ls_exchange_is_right(t->exchange, s))
-            memset(ls_exchange_gradient(t->exchange, s), 0, (size_t)ls_network_n_floats(t->network) * sizeof(float));
+        if (is_empty(t, batch, s) && !ls__is_right(t, s))
+            memset(t->gradients[s - first], 0, (size_t)ls_network_n_floats(t->network) * sizeof(float));
     }
 }
 
 /* x + 0 as the tree would add it: a negative zero becomes a positive one. */
-static void add_empty_leaf(ls_trainer *t, int shard)
+static void add_empty_leaf(ls_trainer *t, float *sum)
 {
-    float *sum = ls_exchange_gradient(t->exchange, shard);
     for (int64_t i = 0; i < ls_network_n_floats(t->network); i++) sum[i] += 0.0f;
+}
+
+/* The passes leave whole sums of subtrees, layer by layer: every leaf has rows, and one pass has all of them. */
+static bool passes_merge(const ls_trainer *t, const ls_batch *batch, int n_runs)
+{
+    const int last = ls_exchange_first_shard(t->exchange) + ls_exchange_n_shards(t->exchange) - 1;
+    if (n_runs == 0 || is_empty(t, batch, last)) return false;
+    const ls_run *run = &t->runs[n_runs - 1];
+    return t->n_merges == 0 || run->first + run->n <= t->group_rows;
 }
 
 static void compute_gradients(ls_trainer *t, const ls_batch *batch)
@@ -100,17 +113,17 @@ static void compute_gradients(ls_trainer *t, const ls_batch *batch)
     clear_shards(t, batch);
     ls__statistics_begin(t, batch->rows);
     const int n_runs = ls__batch_runs(t, batch->rows);
-    const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
-    bool pads = false; /* gradients are complete only after the leaves without rows were added */
-    for (int s = first; s < first + n; s++)
-        pads = pads || (is_empty(t, batch, s) && ls_exchange_is_right(t->exchange, s));
+    const bool merge = passes_merge(t, batch, n_runs);
     for (int i = 0, j; i < n_runs; i = j) {
         j = ls__next_group(t, i, n_runs);
-        compute_group(t, batch, t->runs + i, j - i, j == n_runs && !pads);
+        compute_group(t, batch, t->runs + i, j - i, j == n_runs && merge);
     }
-    if (n_runs == 0 && ls_network_n_sums(t->network) > 0) compute_group(t, batch, t->runs, 0, !pads);
+    if (n_runs == 0 && ls_network_n_sums(t->network) > 0) compute_group(t, batch, t->runs, 0, false);
+    if (merge) return;
+    const int first = ls_exchange_first_shard(t->exchange), n = ls_exchange_n_shards(t->exchange);
     for (int s = first; s < first + n; s++)
-        if (is_empty(t, batch, s) && ls_exchange_is_right(t->exchange, s)) add_empty_leaf(t, s);
+        if (is_empty(t, batch, s) && ls__is_right(t, s)) add_empty_leaf(t, t->gradients[s - first]);
+    ls__merge_gradients(t);
 }
 
 /* Rank 0's clock decides for all, a signal to any rank stops all: each rank tells its own by its word. */

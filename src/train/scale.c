@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "comm/tree.h"
-#include "lockstep/job.h"
+#include "lockstep/exchange.h"
 
 static ls_status read_key(const json_t *object, const char *path, const char *key, double scale, double *out)
 {
@@ -18,7 +18,7 @@ static ls_status read_key(const json_t *object, const char *path, const char *ke
 
 static ls_status read_keys(const json_t *object, const char *path, ls_measured *m)
 {
-    double ranks = 0, batch = 0, whole = 0, pairs = 0;
+    double ranks = 0, batch = 0, whole = 0;
     LS_TRY(read_key(object, path, "ranks", 1, &ranks));
     LS_TRY(read_key(object, path, "global_batch_size", 1, &batch));
     LS_TRY(read_key(object, path, "iteration_ms", 1e-3, &whole));
@@ -27,11 +27,9 @@ static ls_status read_keys(const json_t *object, const char *path, ls_measured *
     LS_TRY(read_key(object, path, "backward_ms", 1e-3, &m->backward_s));
     LS_TRY(read_key(object, path, "add_ms", 1e-3, &m->add_s));
     LS_TRY(read_key(object, path, "update_ms", 1e-3, &m->update_s));
-    LS_TRY(read_key(object, path, "paired_leaves", 1, &pairs));
     LS_TRY(read_key(object, path, "shards", 1, &m->shards));
     m->ranks = (int)ranks;
     m->global_batch_size = (int64_t)batch;
-    m->paired = pairs > 0;
     const double parts = m->data_s + m->forward_s + m->backward_s + m->add_s + m->update_s;
     m->overhead_s = whole > parts ? whole - parts : 0.0;
     return LS_OK;
@@ -49,16 +47,17 @@ ls_status ls_measured_read(const char *path, ls_measured *out)
     return status;
 }
 
-/* Gradient buffers of a node whose ranks have shards [first, end): pairs where one rank has both. */
-static double count_buffers(const ls_plan *plan, const ls_machine *m, bool paired)
+static double count_sources(const ls_plan *plan, const ls_machine *m)
 {
-    const int per_node = m->ranks < m->ranks_per_node ? m->ranks : m->ranks_per_node, n = (int)plan->n_shards;
-    double buffers = 0;
-    for (int r = 0; r < per_node; r++) {
-        const int64_t shards = ls_shard_first(n, m->ranks, r + 1) - ls_shard_first(n, m->ranks, r);
-        buffers += paired ? (double)((shards + 1) / 2) : (double)shards;
-    }
-    return buffers;
+    const int per_node = m->ranks < m->ranks_per_node ? m->ranks : m->ranks_per_node;
+    return ls_exchange_n_subtrees((int)plan->n_shards, m->ranks, 0, per_node);
+}
+
+/* Adding one more vector to a sum: as measured, or, where one source was all, the fifth part of a momentum update,
+ * which moves five vectors. */
+static double seconds_per_source(const ls_measured *m, double sources)
+{
+    return sources > 1 ? m->add_s / (sources - 1) : m->update_s / 5;
 }
 
 static int count_nodes(const ls_machine *m)
@@ -157,12 +156,12 @@ static void predict_parts(const ls_plan *plan, const ls_network *network, const 
                                                          .last_batch_size = m->global_batch_size}}}};
     const ls_machine then = {.ranks = m->ranks, .ranks_per_node = m->ranks};
     const double owned = (double)m->ranks / machine->ranks;
-    const double sources = count_buffers(plan, machine, m->paired) / count_buffers(&measured_plan, &then, m->paired);
+    const double before = count_sources(&measured_plan, &then), more = count_sources(plan, machine) - before;
     *rows_ratio = busiest_rows(plan, machine->ranks) / busiest_rows(&measured_plan, m->ranks);
     p->nodes = count_nodes(machine);
     p->node_bytes = ls_exchange_volume(plan, ls_network_n_floats(network), machine, &p->subtrees);
     p->compute_s = *rows_ratio * (m->data_s + m->forward_s + m->backward_s) + m->overhead_s;
-    p->add_update_s = owned * (sources * m->add_s + m->update_s);
+    p->add_update_s = owned * (m->add_s + more * seconds_per_source(m, before) + m->update_s);
 }
 
 static const char *limit_of(const ls_plan *plan, const ls_machine *machine, const ls_prediction *p)

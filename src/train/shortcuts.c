@@ -8,7 +8,7 @@ int ls__batch_runs(ls_trainer *t, int64_t batch_rows)
     const int first = ls_exchange_first_shard(t->exchange), n_shards = ls_exchange_n_shards(t->exchange);
     const int n = ls_plan_runs(&t->plan, batch_rows, first, first + n_shards, t->runs);
     for (int i = 0; i < n; i++)
-        if (ls_exchange_is_right(t->exchange, first + t->runs[i].leaf)) t->runs[i].fresh = false;
+        if (ls__is_right(t, first + t->runs[i].leaf)) t->runs[i].fresh = false;
     return n;
 }
 

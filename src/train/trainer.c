@@ -56,7 +56,6 @@ static ls_status create_exchange(ls_trainer *t)
         }
     ls_status status = ls__try_pairs(t);
     const ls_exchange_options options = {.n_shards = (int)t->plan.n_shards,
-                                         .pairs = t->pairs,
                                          .replicated = t->config->exchange.method == LS_MPI_ALLREDUCE,
                                          .bucket_floats = BUCKET_FLOATS};
     if (status == LS_OK)
@@ -86,20 +85,17 @@ static ls_status create_buffers(ls_trainer *t)
     LS_TRY(ls__statistics_check_memory(t));
     LS_TRY(ls_executor_create(t->network, rows, &t->executor));
     LS_TRY(ls_scorer_create(t->job, t->network, t->executor, t->loss, t->data->normalizer, chunk, &t->scorer));
-    const int n_shards = ls_exchange_n_shards(t->exchange);
     t->runs = ls_calloc((size_t)ls_plan_max_runs(&t->plan, ls_job_size(t->job)), sizeof *t->runs);
-    t->gradients = ls_calloc((size_t)n_shards, sizeof *t->gradients);
     t->ids = ls_calloc((size_t)t->group_rows, sizeof *t->ids);
     t->labels = ls_calloc((size_t)t->group_rows, sizeof *t->labels);
     t->targets = ls_calloc((size_t)(t->group_rows * t->data->set[LS_TRAIN].info.n_targets), sizeof *t->targets);
-    bool ok = t->runs && t->gradients && t->ids && t->labels && t->targets;
+    bool ok = t->runs && t->ids && t->labels && t->targets;
     for (int s = 0; s < t->optimizer->n_slots; s++)
         ok = (t->slots[s] = ls_calloc((size_t)ls_exchange_slice_size(t->exchange), sizeof(float))) != NULL && ok;
     if (!isnan(t->optimizer->common.ema))
         ok = (t->ema = ls_calloc((size_t)ls_exchange_slice_size(t->exchange), sizeof(float))) != NULL && ok;
     LS_REQUIRE(ok, LS_ENOMEM, "out of memory for the optimizer or a batch");
-    for (int s = 0; s < n_shards; s++)
-        t->gradients[s] = ls_exchange_gradient(t->exchange, ls_exchange_first_shard(t->exchange) + s);
+    LS_TRY(ls__create_gradients(t));
     LS_TRY(ls__create_update(t));
     LS_TRY(ls__create_hooks(t));
     return ls__try_sharing(t);
@@ -115,6 +111,7 @@ static void set_seeds(ls_trainer *t)
     const int64_t seed = t->config->train.seed;
     t->seed_init = seed_or(t->config->train.seeds.init, seed);
     t->seed_dropout = seed_or(t->config->train.seeds.dropout, seed);
+    t->seed_augment = seed_or(t->config->train.seeds.augment, seed);
     t->sampler = (ls_sampler){.n_samples = t->plan.n_samples,
                               .seed = (uint64_t)seed_or(t->config->train.seeds.order, seed),
                               .shuffle = t->config->data.shuffle};
@@ -192,6 +189,8 @@ void ls_trainer_destroy(ls_trainer **trainer)
     ls_free(t->tensor_of);
     ls_free(t->runs);
     ls_free(t->gradients);
+    ls_free(t->private_gradients);
+    ls_free(t->merges);
     ls_free(t->ids);
     ls_free(t->labels);
     ls_free(t->targets);

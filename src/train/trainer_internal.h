@@ -34,11 +34,14 @@ struct ls_trainer {
     ls_executor *executor;
     ls_scorer *scorer;
     ls_sampler sampler;
-    int64_t seed_init, seed_dropout;
+    int64_t seed_init, seed_dropout, seed_augment;
 
-    int64_t group_rows;                   /* rows that fit the executor */
-    ls_run *runs;                         /* [ls_plan_max_runs] */
-    float **gradients;                    /* [this rank's shards] */
+    int64_t group_rows;       /* rows that fit the executor */
+    ls_run *runs;             /* [ls_plan_max_runs] */
+    float **gradients;        /* [this rank's shards] where each is written; pairs share one */
+    float *private_gradients; /* of leaves that are merged into others */
+    ls_merge *merges;         /* [n_merges] that make this rank's subtrees, rising */
+    int n_merges;
     int64_t *ids;                         /* [group_rows] */
     int32_t *labels;                      /* [group_rows] */
     float *targets;                       /* [group_rows, n_targets] */
@@ -53,7 +56,7 @@ struct ls_trainer {
     ls_statistics statistics;
 
     bool came_from_elsewhere; /* resumed from a given path: not yet saved in the run directory */
-    bool pairs;               /* right leaves are added to their left neighbours' buffers */
+    bool pairs; /* a right leaf, where its left one is here, is added to that one's gradient by its products */
 
     ls_run_state state;
     ls_watch watch;
@@ -74,6 +77,16 @@ struct ls_trainer {
 
 /** The runs of this rank's shards in a batch of so many rows, into trainer->runs; returns their number. */
 int ls__batch_runs(ls_trainer *trainer, int64_t batch_rows);
+
+/** The shard is the right leaf of a pair whose left leaf is written by this rank too. */
+bool ls__is_right(const ls_trainer *trainer, int shard);
+
+/** Places for the gradients of this rank's shards, and the merges of the tree among them; after the exchange is made.
+ *  Not collective.  LS_ENOMEM. */
+ls_status ls__create_gradients(ls_trainer *trainer);
+
+/** All merges, over whole vectors: for an iteration whose passes could not do them. */
+void ls__merge_gradients(ls_trainer *trainer);
 
 /** Of runs [i, n_runs): the end of the first group that fits the executor; makes its rows count from 0. */
 int ls__next_group(ls_trainer *trainer, int i, int n_runs);

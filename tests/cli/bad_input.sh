@@ -109,6 +109,26 @@ conv 2 "conv needs the key 'kernel'" '[{conv: {filters: 2}}]'
 conv 2 "unknown key 'filter' in conv; did you mean 'filters'" '[{conv: {filter: 2, kernel: 3}}]'
 conv 2 "unknown layer 'maxpol'; did you mean 'maxpool'" '[{maxpol: 2}]'
 
+augment() { # augment REGEX STEPS: of images [1, 6, 5]
+    refused_alone 2 "bad.yaml:[0-9]+.*$1|--set.*$1" bad.yaml --set 'model=[{dense: 4}]' --set "data.augment=$2"
+}
+refused 2 "unknown step of 'data.augment' 'random_crap'; did you mean 'random_crop'" bad.yaml \
+    --set 'model=[{dense: 4}]' --set 'data.augment=[{random_crap: 4}]'
+augment "unknown step of 'data.augment' 'blur'; known: random_crop, random_flip, cutout" '[blur]'
+augment "'data.augment' must be a list" '{random_crop: 2}'
+augment "a step of 'data.augment' is a name or one" '[{random_crop: 2, random_flip: 0.5}]'
+augment "random_crop needs the key 'padding'" '[random_crop]'
+augment "'padding' is 0; allowed: from 1" '[{random_crop: 0}]'
+augment "'padding' of random_crop is 5; it must be smaller than the image, 6 x 5" '[random_flip, {random_crop: {padding: 5}}]'
+augment "unknown key 'pad' in random_crop; known: padding" '[{random_crop: {pad: 1}}]'
+augment "'p' is 1.5; allowed: from 0 to 1" '[{random_flip: 1.5}]'
+augment "'p' is -0.1; allowed: from 0 to 1" '[{random_flip: {p: -0.1}}]'
+augment "'size' is 0; allowed: from 1" '[{cutout: 0}]'
+augment "'size' of cutout is 6; it must be at most the image, 6 x 5" '[{cutout: 6}]'
+expect_exit 2 "'padding' of random_crop is 5" run_np 0 plan bad.yaml --set 'model=[{dense: 4}]' --set 'data.augment=[{random_crop: 5}]'
+refused 2 "'data.augment' works on images \\[channels, height, width\\]; the samples of data.train are \\[12\\]" c.yaml \
+    --set 'data.augment=[random_flip]'
+
 # ---- what is missing ----
 config 'train: {seed: 1}'
 refused_alone 2 "'train.epochs' or 'train.max_iterations'" bad.yaml

@@ -125,7 +125,7 @@ for name in clip lars lamb; do cp norms.yaml $name.yaml; done
 echo 'optimizer: {name: momentum, lr: 0.05, clip_norm: 0.2, ema: 0.9}' >>clip.yaml
 echo 'optimizer: {name: lars, lr: 1, trust: 0.01, weight_decay: 0.001, decay_exclude: [bias]}' >>lars.yaml
 echo 'optimizer: {name: lamb, lr: 0.01, clip_norm: 0.2, ema: 0.5}' >>lamb.yaml
-# Images: every layer that works on them, with strides, groups and borders.
+# Images: every layer that works on them, with strides, groups and borders; every step of augmentation.
 idx_images images 131 11 10
 idx_labels labels 131 4
 cat >images.yaml <<'END'
@@ -133,6 +133,7 @@ data:
   train: {format: idx, images: images, labels: labels, limit: 100}
   test: {format: idx, images: images, labels: labels}
   normalize: {scale: 0.00392156862745098, mean: 0.3, std: 0.3}
+  augment: [{random_crop: 3}, random_flip, {cutout: 4}]
 model:
   - conv: {filters: 6, kernel: 5, padding: same}
   - relu

@@ -160,7 +160,7 @@ train: {epochs: 1}
 END
 cat >measured.json <<'END'
 {"ranks": 1, "global_batch_size": 64, "iteration_ms": 32, "data_ms": 0, "forward_ms": 10, "backward_ms": 20, "add_ms": 1,
- "update_ms": 1, "paired_leaves": 0, "shards": 8}
+ "update_ms": 1, "shards": 8}
 END
 # predicted RANKS PER_NODE KEY
 predicted() {
@@ -168,7 +168,7 @@ predicted() {
         --link-us 1e-6 --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$3"
 }
 same "one rank is what was measured" "$(predicted 1 4 iteration_ms)" 32
-same "two ranks on a node take half" "$(predicted 2 4 iteration_ms)" 16
+same "two ranks on a node take half, and add one vector" "$(predicted 2 4 iteration_ms)" 16.1
 same "sixteen ranks are limited by eight shards" "$(predicted 16 64 limited_by)" shards
 same "one node sends nothing" "$(predicted 4 4 node_bytes)" 0
 same "two nodes" "$(predicted 2 1 node_bytes)" $((4 * (64 * 64 + 64 * 16)))

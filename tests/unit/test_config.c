@@ -68,6 +68,8 @@ static void defaults(void **state)
     assert_int_equal(c->train.max_iterations, LS_AUTO);
     assert_true(isnan(c->train.max_time_s));
     assert_int_equal(c->train.seeds.init, LS_AUTO);
+    assert_int_equal(c->train.seeds.augment, LS_AUTO);
+    assert_int_equal(c->data.augment->n, 0);
     assert_null(c->target.metric);
     assert_true(isnan(c->target.above) && isnan(c->target.below));
     assert_int_equal(c->eval.batch, 256); /* DESIGN 3.5 */

@@ -56,22 +56,6 @@ static void addition(void **state)
         }
 }
 
-static void rows_of_bias(void **state)
-{
-    (void)state;
-    float expected[MAX + GUARD];
-    for (int64_t rows = 0; rows <= 5; rows++)
-        for (int64_t k = 0; k <= 200; k += 1 + k / 7) {
-            fill(b, MAX + GUARD, 5);
-            fill(out, MAX + GUARD, 6);
-            memcpy(expected, out, sizeof out);
-            for (int64_t r = 0; r < rows; r++)
-                for (int64_t i = 0; i < k; i++) expected[r * k + i] = (float)((double)out[r * k + i] + (double)b[i]);
-            ls_vec_add_rows(rows, k, b, out);
-            assert_bits(out, expected, "add_rows", rows * k);
-        }
-}
-
 /* Row after row from the first, then the sum as a whole to what was there: the order is part of the expectation. */
 static void column_sums(void **state)
 {
@@ -217,7 +201,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addition),
-        cmocka_unit_test(rows_of_bias),
         cmocka_unit_test(column_sums),
         cmocka_unit_test(rectifier),
         cmocka_unit_test(rectifier_backward),
