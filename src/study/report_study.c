@@ -223,7 +223,7 @@ static void cell_of(ls_text *out, const json_t *fit, const char *key)
 
 static void add_fit(ls_text *out, const char *arm, const json_t *fit)
 {
-    static const char *const estimates[] = {"s_min", "b_crit", "e_min", "b_linear_20", "b_near_min_10", "alpha"};
+    static const char *const estimates[] = {"s_min", "b_crit", "e_min", "b_linear", "b_near_min", "alpha"};
     const json_t *without = json_object_get(fit, "leave_one_out");
     char low[LS_NUMBER_TEXT], high[LS_NUMBER_TEXT];
     ls_html_row(out);

@@ -24,7 +24,7 @@ def fit(target, s_min, b_crit, identified=True):
             else "B_crit not identified: 1 batch size below it",
             "s_min": estimate(s_min, 1.06), "b_crit": estimate(b_crit, 1.18), "e_min": estimate(s_min * b_crit, 1.14),
             "a": s_min, "b": s_min * b_crit, "sigma": 0.06, "df": 26, "t95": 2.056, "variance": "pooled",
-            "b_linear_20": estimate(b_crit / 5 + 307.2, 1.1), "b_near_min_10": estimate(10 * b_crit, 1.18),
+            "b_linear": estimate(b_crit / 5 + 307.2, 1.1), "b_near_min": estimate(10 * b_crit, 1.18),
             "leave_one_out": {"low": b_crit * 0.92, "high": b_crit * 1.09, "batch_size": 16},
             "alpha": estimate(1.02, 1.05), "alpha_p": 0.4, "bootstrap": {}, "batches": []}
 
