@@ -85,6 +85,43 @@ void ls_text_json_string(ls_text *text, const char *value)
     ls_text_add(text, "\"", 1);
 }
 
+/* What stands for a character in HTML and XML; NULL: itself. */
+static const char *html_of(unsigned code)
+{
+    switch (code) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    case 0xFFFE:
+    case 0xFFFF:
+        return "\xEF\xBF\xBD";
+    default:
+        return code < 0x20 || (code >= 0x7F && code < 0xA0) ? " " : NULL;
+    }
+}
+
+void ls_text_html(ls_text *text, const char *value)
+{
+    const unsigned char *at = (const unsigned char *)value;
+    while (*at != 0) {
+        unsigned code;
+        const int n = utf8_at(at, &code);
+        const char *instead = n == 0 ? "\xEF\xBF\xBD" : html_of(code);
+        if (instead != NULL)
+            ls_text_add(text, instead, strlen(instead));
+        else
+            ls_text_add(text, (const char *)at, (size_t)n);
+        at += n > 0 ? n : 1;
+    }
+}
+
 void ls_real_text(double value, char out[32])
 {
     for (int digits = 15; digits <= 17; digits++) {

@@ -21,6 +21,9 @@ void ls_text_printf(ls_text *text, const char *format, ...) __attribute__((forma
  * U+FFFD.
  */
 void ls_text_json_string(ls_text *text, const char *value);
+/** Text of HTML or XML, also inside quoted attributes: markup is escaped, control characters become spaces, bytes that
+ *  are not UTF-8 U+FFFD. */
+void ls_text_html(ls_text *text, const char *value);
 /** The shortest JSON number that reads back as the same double; null when not finite. */
 void ls_text_json_real(ls_text *text, double value);
 /** LS_ENOMEM if any addition failed. */

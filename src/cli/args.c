@@ -74,6 +74,8 @@ static const flag flags[] = {
     FIELD("--ema", NULL, TAKES_CHECKPOINT, ema, "use the moving average of the parameters (optimizer.ema)"),
     FIELD("--data", "SPEC", LS_CMD_PREDICT, data, "data set as YAML, such as '{format: npy, features: x.npy}'"),
     FIELD("--out", "FILE", LS_CMD_PREDICT, out, "FILE.npy or FILE.csv"),
+    FIELD("--out", "PATH", LS_CMD_REPORT, out,
+          "the page (default report.html in the first DIR); figures/ is beside it"),
     FIELD("--logits", NULL, LS_CMD_PREDICT, logits, "write what the last layer gives, not class probabilities"),
     FIELD("--ranks", "P", LS_CMD_PLAN, ranks, "show what each of P ranks computes (default 1)"),
     FIELD("--samples", "A:B", LS_CMD_PLAN, samples, "print the sample ids of iterations A to B-1, a JSON line each"),

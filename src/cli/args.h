@@ -7,7 +7,7 @@
 
 #include "lockstep/config.h"
 
-enum { LS_MAX_OVERRIDES = 64, LS_MAX_POSITIONAL = 2 };
+enum { LS_MAX_OVERRIDES = 64, LS_MAX_POSITIONAL = 32 };
 
 /** Bits of the commands that take a flag. */
 enum {
@@ -18,7 +18,8 @@ enum {
     LS_CMD_BENCH = 16,
     LS_CMD_INSPECT = 32,
     LS_CMD_INFO = 64,
-    LS_CMD_FIT = 128
+    LS_CMD_FIT = 128,
+    LS_CMD_REPORT = 512
 };
 
 typedef struct ls_args {

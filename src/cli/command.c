@@ -22,6 +22,8 @@ const ls_command ls__commands[] = {
      LS_CMD_INSPECT, false, ls__cmd_inspect},
     {"fit", "FILE.csv [flags]", "fit S_min, B_crit and E_min to a table of batch sizes and steps to target",
      "lockstep fit steps.csv --json", LS_CMD_FIT, false, ls__cmd_fit},
+    {"report", "DIR [DIR...] [flags]", "write a page of figures and tables about a study, or about training runs",
+     "lockstep report runs/a runs/b --out report.html", LS_CMD_REPORT, false, ls__cmd_report},
     {"info", "[keys|layers|losses|optimizers|schedules|formats|model CONFIG]",
      "show the build, what a configuration may name, or its model layer by layer",
      "lockstep info model configs/fashion_mlp.yaml", LS_CMD_INFO, false, ls__cmd_info},

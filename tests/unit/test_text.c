@@ -188,6 +188,16 @@ static void json_reals(void **state)
     ls_text_free(&text);
 }
 
+static void html_is_escaped(void **state)
+{
+    (void)state;
+    ls_text text = {0};
+    ls_text_html(&text, "<a href=\"x\">'&\x01\n\x7F\xC2\x85 \xC3\xA9 \xFF\xC3 \xEF\xBF\xBF");
+    assert_string_equal(text.data,
+                        "&lt;a href=&quot;x&quot;&gt;&#39;&amp;     \xC3\xA9 \xEF\xBF\xBD\xEF\xBF\xBD \xEF\xBF\xBD");
+    ls_text_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +209,7 @@ int main(void)
         cmocka_unit_test(bytes_that_are_not_utf8),
         cmocka_unit_test(reals_read_back),
         cmocka_unit_test(json_reals),
+        cmocka_unit_test(html_is_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
