@@ -30,6 +30,10 @@ for header in config plan checkpoint metrics trainer; do
   hits=$(grep -l "lockstep/$header.h" src/{base,math,model,optim,data,comm}/* || true)
   [ -z "$hits" ] || complain "$hits: lockstep/$header.h, a header of train"
 done
+for header in fit; do
+  hits=$(grep -l "lockstep/$header.h" src/{base,math,model,optim,data,comm,train}/* || true)
+  [ -z "$hits" ] || complain "$hits: lockstep/$header.h, a header of study"
+done
 for pair in model:dataset model:optimizer model:schedule model:sampler model:job model:exchange optim:layer optim:network optim:loss \
   model:reduction optim:reduction data:reduction optim:dataset optim:sampler optim:job optim:exchange data:layer data:network data:loss data:optimizer data:schedule \
   data:job data:exchange comm:layer comm:network comm:loss comm:optimizer comm:schedule comm:dataset comm:sampler; do
