@@ -78,7 +78,7 @@ typedef enum ls_trial_status {
 /** A trial that the policy needs: run `key` until the strictest target, divergence or `cap` iterations. */
 typedef struct ls_want {
     ls_trial_key key;
-    int64_t cap;      /* a multiple of look_every */
+    int64_t cap;      /* a multiple of look_every; of speculation perhaps less than will be needed */
     int64_t expected; /* iterations it will take, as far as the size's tuning or its neighbour's tells; at most cap */
     ls_study_arm arm;
     bool scoring; /* else tuning */
@@ -110,11 +110,11 @@ typedef struct ls_size_result {
     bool tuned;          /* false: the optimum lies at the search's edge, or none; kept out of the fit (UNTUNED);
                             under a rule: the base size's */
     int n_probes;
-    ls_probe *probe; /* ascending learning rates; owned */
+    ls_probe *probe; /* ascending learning rates; of the last search, where coarse looks made it search again; owned */
     int n_scores;
     ls_score *score;   /* [n_seeds] when complete; owned */
     double best_error; /* lowest validation error seen at this size; NaN */
-    bool done;         /* tuned and scored: nothing of this is provisional */
+    bool done;         /* tuned and scored, as all sizes canonically before it: nothing of this is provisional */
 } ls_size_result;
 
 typedef struct ls_study_state {
@@ -127,8 +127,8 @@ typedef struct ls_study_state {
 } ls_study_state;
 
 /** Where the study stands, from its settings and records (in any order; keys are unique).  Pure.  The caller destroys
- *  the state before the records.  At most `max_wants` wants, >= 1.  LS_ENOMEM; LS_EUSAGE for settings that make no
- * study. */
+ *  the state before the records.  At most `max_wants` wants, >= 1.  LS_ENOMEM; LS_EUSAGE for
+ *  settings that make no study. */
 ls_status ls_study_replay(const ls_study_settings *settings, const ls_trial *trials, int n_trials, int max_wants,
                           ls_study_state *out);
 void ls_study_state_destroy(ls_study_state *state);
