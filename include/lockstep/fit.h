@@ -17,7 +17,7 @@
 typedef struct ls_fit_point {
     int64_t batch_size; /* >= 1 */
     double steps;       /* > 0: steps to target, or the cap of a censored run */
-    int64_t seed;       /* names the run in messages; the fit does not use it */
+    int64_t seed;       /* names the run; the fit does not use it */
     bool censored;      /* the target was not reached within `steps` */
 } ls_fit_point;
 
@@ -31,7 +31,7 @@ typedef struct ls_fit_batch {
     int64_t batch_size;
     int n, n_censored;  /* runs, and those among them that did not reach the target */
     ls_estimate median; /* with the order-statistic interval, and: */
-    double coverage;    /* of that interval; below 0.95 with fewer than 6 runs (5 runs: 0.9375) */
+    double coverage;    /* of that interval; below 0.95 with fewer than 6 runs (5: 0.9375; 1: 0, and none) */
     double mean_log;    /* of log S, censored runs by interval likelihood; NaN when all are censored */
     double cap;         /* the longest censored run; NaN without one */
     double fitted;      /* steps on the curve; NaN without a fit */
@@ -89,27 +89,9 @@ void ls_fit_destroy(ls_fit **fit);
  *  Samples are B times these.  All NaN when not fit->estimated; NaN band without intervals. */
 ls_estimate ls_fit_steps(const ls_fit *fit, double batch_size);
 
-/** The points of one series of a table; `name` is "" in a table without a series column. */
-typedef struct ls_fit_series {
-    char *name;
-    int64_t n;
-    ls_fit_point *points; /* [n], in file order */
-} ls_fit_series;
-
-typedef struct ls_fit_table {
-    int n_series;
-    ls_fit_series *series; /* [n_series], in order of first appearance, owned */
-    char *ignored;         /* names of columns that were not used, with commas; "" when none */
-} ls_fit_table;
-
-/** Reads a CSV file with a header: B (batch, batch_size, global_batch_size), steps (steps_to_target), and optional
- *  seed, censored (0, 1, true, false, yes, no), series (label, model).  The caller destroys *out.
- *  LS_EDATA begins with "file:line: ": a column missing or twice, a value out of range, a seed twice at one batch size.
- */
-ls_status ls_fit_table_read(const char *path, ls_fit_table **out);
-void ls_fit_table_destroy(ls_fit_table **table);
-
-/** Adds a fit as one JSON object (keys as above; not-a-number and infinity as null) to a text of base/text.h. */
+/** Adds a fit as one JSON object to a text of base/text.h: keys as the fields above, and a, b, variance ("pooled" or
+ *  "residual"), leave_one_out {low, high, batch_size}, bootstrap {s_min, b_crit, e_min, resamples}; an estimate is
+ * {value, low, high}; not-a-number and infinity are null. */
 struct ls_text;
 void ls_fit_json(const ls_fit *fit, struct ls_text *out);
 

@@ -12,7 +12,8 @@ typedef enum ls_stream {
     LS_STREAM_INIT = 1,
     LS_STREAM_ORDER = 2,
     LS_STREAM_DROPOUT = 3,
-    LS_STREAM_SYNTHETIC = 4
+    LS_STREAM_SYNTHETIC = 4,
+    LS_STREAM_BOOTSTRAP = 5
 } ls_stream;
 
 /** One Philox4x32-10 block: 128 random bits for a 128-bit counter under a 64-bit key. */

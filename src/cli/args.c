@@ -88,7 +88,8 @@ static const flag flags[] = {
     FIELD("--exchange", NULL, LS_CMD_BENCH, exchange,
           "compare combine + update with MPI_Allreduce + replicated update; needs no CONFIG"),
     FIELD("--hash", NULL, LS_CMD_INSPECT, hash, "print the hash of the parameters alone"),
-    FIELD("--json", NULL, LS_CMD_PLAN | TAKES_CHECKPOINT | LS_CMD_BENCH | LS_CMD_INSPECT, json, "print JSON"),
+    FIELD("--json", NULL, LS_CMD_PLAN | TAKES_CHECKPOINT | LS_CMD_BENCH | LS_CMD_INSPECT | LS_CMD_FIT, json,
+          "print JSON"),
     FIELD("--help", NULL, -1, help, "print this")};
 
 enum { N_FLAGS = sizeof flags / sizeof flags[0], NAME = 64 };

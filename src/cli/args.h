@@ -17,7 +17,8 @@ enum {
     LS_CMD_PREDICT = 8,
     LS_CMD_BENCH = 16,
     LS_CMD_INSPECT = 32,
-    LS_CMD_INFO = 64
+    LS_CMD_INFO = 64,
+    LS_CMD_FIT = 128
 };
 
 typedef struct ls_args {

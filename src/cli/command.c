@@ -20,6 +20,8 @@ const ls_command ls__commands[] = {
      "mpirun -np 2 lockstep bench configs/fashion_mlp.yaml", LS_CMD_BENCH, true, ls__cmd_bench},
     {"inspect", "CHECKPOINT [flags]", "show what a checkpoint holds", "lockstep inspect runs/a/latest --hash",
      LS_CMD_INSPECT, false, ls__cmd_inspect},
+    {"fit", "FILE.csv [flags]", "fit S_min, B_crit and E_min to a table of batch sizes and steps to target",
+     "lockstep fit steps.csv --json", LS_CMD_FIT, false, ls__cmd_fit},
     {"info", "[keys|layers|losses|optimizers|schedules|formats|model CONFIG]",
      "show the build, what a configuration may name, or its model layer by layer",
      "lockstep info model configs/fashion_mlp.yaml", LS_CMD_INFO, false, ls__cmd_info},

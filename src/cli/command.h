@@ -21,6 +21,7 @@ ls_status ls__cmd_eval(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_predict(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_bench(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_inspect(const ls_args *args, const ls_job *world);
+ls_status ls__cmd_fit(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_info(const ls_args *args, const ls_job *world);
 
 /** Prints the layers of a configuration's model: `info model CONFIG`. */
