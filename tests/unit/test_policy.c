@@ -163,6 +163,20 @@ static void an_optimum_at_the_edge_is_untuned(void **state)
     }
 }
 
+/* Seven sizes are scored, two of them at most tuned: too few for the running fit. */
+static void untuned_sizes_stay_out_of_the_fit(void **state)
+{
+    (void)state;
+    world w = world_default();
+    ls_study_settings s = world_settings();
+    s.lr_start = s.lr_max = 0.05; /* optima are 0.02, 0.04, 0.07, ... */
+    ls_study_state study = world_study(&w, &s);
+    for (int i = 0; i < s.n_sizes; i++) assert_int_equal(study.size[LS_ARM_TUNED][i].n_scores, 5);
+    assert_true(study.size[LS_ARM_TUNED][0].tuned && isnan(study.s_min) && isnan(study.b_crit));
+    ls_study_state_destroy(&study);
+    world_clear(&w);
+}
+
 /* Probes after the incumbent are cut at 1.6 times its steps: faster ones are complete, slower ones incomplete. */
 static void slow_rates_are_abandoned(void **state)
 {
@@ -324,6 +338,7 @@ int main(void)
         cmocka_unit_test(looks_to_the_target_are_equal),
         cmocka_unit_test(coarse_looks_are_repaired),
         cmocka_unit_test(an_optimum_at_the_edge_is_untuned),
+        cmocka_unit_test(untuned_sizes_stay_out_of_the_fit),
         cmocka_unit_test(slow_rates_are_abandoned),
         cmocka_unit_test(caps_follow_the_running_fit),
         cmocka_unit_test(the_middle_is_done_first),
