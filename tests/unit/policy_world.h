@@ -128,6 +128,9 @@ static inline ls_study_state world_replay(const world *w, const ls_study_setting
     const ls_status status = ls_study_replay(s, w->trial, w->n, max_wants, &state);
     if (status != LS_OK) fail_msg("%s", ls_status_message());
     assert_true(state.n_wants <= max_wants && state.done == (state.n_wants == 0));
+    for (int i = 0; i < state.n_wants; i++) /* nothing is asked for that its record covers */
+        for (int k = 0; k < w->n && w->n < 1000; k++)
+            assert_true(w->trial[k].iterations < state.want[i].cap || !same_key(&w->trial[k].key, &state.want[i].key));
     return state;
 }
 
