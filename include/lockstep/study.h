@@ -27,17 +27,17 @@ typedef struct ls_study_settings {
     double target[LS_STUDY_MAX_TARGETS];        /* validation errors, descending: the last is the strictest */
     int64_t n_samples;                          /* of the training set */
     int64_t n_seeds, tuning_seed, scoring_seed; /* scoring runs a size; first seed of each kind: they never meet */
-    bool vary_init, vary_order;                 /* which seeds a scoring run changes */
+    bool vary_init, vary_order;                 /* which seeds a scoring run changes; one at least if n_seeds > 1 */
     ls_study_search search;
     double lr_start, lr_min, lr_max;                /* the grid's first point at the first size tuned, and its bounds */
     int64_t sobol_trials;                           /* of a size */
     double momentum_min, momentum_max;              /* sobol: 1 - momentum is log-uniform between; NaN: not searched */
     bool arm[LS_N_ARMS];                            /* which are run; the tuned one always */
-    int64_t base_size;                              /* of the rules; 0: the smallest */
+    int64_t base_size;                              /* of the rules; 0: the first in canonical order, a middle one */
     double cap_factor, race_factor, diverge_factor; /* 4, 1.6, 10 */
-    int64_t max_iterations, max_epochs;             /* of any trial: the first caps, before there is a fit; 0: none */
+    int64_t max_iterations, max_epochs;             /* of any trial, one of them at least; 0: none */
     int64_t looks;                                  /* evaluations to the target that are aimed at, 64 */
-    int64_t min_looks;                              /* fewer to the target are warned of, 16 */
+    int64_t min_looks;                              /* tuning with fewer to the target is done again; warned of; 16 */
 } ls_study_settings;
 
 /** What a trial is: everything its trajectory depends on, besides the base configuration. */
@@ -45,7 +45,7 @@ typedef struct ls_trial_key {
     int64_t global_batch_size;
     double lr, momentum; /* momentum NaN: the configuration's */
     int64_t init_seed, order_seed;
-    int64_t look_every; /* iterations between evaluations */
+    int64_t look_every; /* iterations between evaluations; another value is another key */
 } ls_trial_key;
 
 /** Validation means after `iteration` updates (0: initial). */
@@ -62,10 +62,10 @@ typedef struct ls_trial {
     ls_trial_key key;
     int64_t iterations; /* run; it ended there by its cap, the strictest target or divergence */
     bool diverged;      /* not finite, or a loss above diverge_factor times the initial one */
-    int n_looks;
-    ls_look *look;  /* owned by who made the record */
-    double seconds; /* of training, without evaluation; never used by the policy */
-    int n_ranks;    /* that ran it; never used by the policy */
+    int n_looks;        /* at 0, look_every, 2 look_every, ... up to iterations */
+    ls_look *look;      /* owned by who made the record */
+    double seconds;     /* of training, without evaluation; never used by the policy */
+    int n_ranks;        /* that ran it; never used by the policy */
 } ls_trial;
 
 typedef enum ls_trial_status {
@@ -78,7 +78,8 @@ typedef enum ls_trial_status {
 /** A trial that the policy needs: run `key` until the strictest target, divergence or `cap` iterations. */
 typedef struct ls_want {
     ls_trial_key key;
-    int64_t cap;
+    int64_t cap;      /* a multiple of look_every; of speculation perhaps less than will be needed */
+    int64_t expected; /* iterations it will take, as far as the size's tuning or its neighbour's tells; at most cap */
     ls_study_arm arm;
     bool scoring; /* else tuning */
 } ls_want;
@@ -106,12 +107,14 @@ typedef struct ls_probe {
 typedef struct ls_size_result {
     int64_t size, look_every;
     double lr, momentum; /* chosen; NaN: none reached the target */
-    bool tuned;          /* false: the optimum lies at the search's edge, or none; kept out of the fit (UNTUNED) */
+    bool tuned;          /* false: the optimum lies at the search's edge, or none; kept out of the fit (UNTUNED);
+                            under a rule: the base size's */
     int n_probes;
-    ls_probe *probe; /* ascending learning rates; owned */
+    ls_probe *probe; /* ascending learning rates; of the last search, where coarse looks made it search again; owned */
     int n_scores;
     ls_score *score;   /* [n_seeds] when complete; owned */
     double best_error; /* lowest validation error seen at this size; NaN */
+    bool done;         /* tuned and scored, as all sizes canonically before it: nothing of this is provisional */
 } ls_size_result;
 
 typedef struct ls_study_state {
@@ -124,7 +127,8 @@ typedef struct ls_study_state {
 } ls_study_state;
 
 /** Where the study stands, from its settings and records (in any order; keys are unique).  Pure.  The caller destroys
- *  the state before the records.  At most `max_wants` wants.  LS_ENOMEM. */
+ *  the state before the records.  At most `max_wants` wants, >= 1.  LS_ENOMEM; LS_EUSAGE for
+ *  settings that make no study. */
 ls_status ls_study_replay(const ls_study_settings *settings, const ls_trial *trials, int n_trials, int max_wants,
                           ls_study_state *out);
 void ls_study_state_destroy(ls_study_state *state);
