@@ -104,6 +104,9 @@ typedef struct ls_pass {
  *  Layers with ops->merges call it while the elements are in the cache; for others the executor does, afterwards. */
 void ls_pass_merge(const ls_pass *pass, int leaf, int64_t first, int64_t n);
 
+/** The same for n elements that lie at at[leaf] for each leaf of the pass. */
+void ls_pass_merge_at(const ls_pass *pass, int leaf, float *const *at, int64_t n);
+
 /** To be called by layers after each large product. */
 static inline void ls_pass_between(const ls_pass *pass)
 {

@@ -141,6 +141,12 @@ void ls_pass_merge(const ls_pass *pass, int leaf, int64_t first, int64_t n)
             ls_vec_add(n, pass->grad[m->into] + first, pass->grad[m->from] + first, pass->grad[m->into] + first);
 }
 
+void ls_pass_merge_at(const ls_pass *pass, int leaf, float *const *at, int64_t n)
+{
+    for (const ls_merge *m = pass->merges; m < pass->merges + pass->n_merges; m++)
+        if (m->after == leaf) ls_vec_add(n, at[m->into], at[m->from], at[m->into]);
+}
+
 static void merge_layer(const ls_layer *layer, const ls_pass *pass)
 {
     for (int t = 0; t < layer->n_tensors; t++)

@@ -9,6 +9,9 @@
 #include "model/init.h"
 #include "model/registry.h"
 
+/* Of the gradient of runs of at most FEW_ROWS rows, SLOT_FLOATS at a time, of up to N_SLOTS leaves. */
+enum { FEW_ROWS = 32, LEAST_ROWS = 16, SLOT_FLOATS = 62512, N_SLOTS = 16 };
+
 typedef struct dense_options {
     int64_t units;
     bool bias;
@@ -38,6 +41,7 @@ static ls_status dense_plan(ls_layer *layer)
     LS_TRY(ls__init_resolve(o->init, layer->feeds_relu, layer->n_in, o->units, &layer->tensor[0].init));
     layer->tensor[1] = (ls_tensor){.name = "bias", .n_dim = 1, .dim = {o->units}, .is_bias = true};
     layer->n_tensors = o->bias ? 2 : 1;
+    layer->scratch_floats = N_SLOTS * SLOT_FLOATS;
     LS_REQUIRE(ls_mul_i64(o->units, layer->n_in, &layer->multiply_adds), LS_EUSAGE, "too many parameters");
     return LS_OK;
 }
@@ -69,11 +73,10 @@ static void dense_forward(const ls_layer *l, const ls_pass *pass, const float *x
 }
 
 /* Outputs whose weights one product of a run's gradient makes.  Runs of few rows move more of dW than they compute: cut
- * so that nothing is packed, and that the runs of a pair meet in the cache. */
+ * so that nothing is packed, and that the leaves meet in the cache. */
 static int64_t piece_of(const ls_layer *l, int64_t n)
 {
-    enum { FEW_ROWS = 32 };
-    return n <= FEW_ROWS ? ls_gemm_piece(l->n_out, n * l->n_in) : l->n_out;
+    return n <= FEW_ROWS ? ls_gemm_piece(l->n_out, (n < LEAST_ROWS ? LEAST_ROWS : n) * l->n_in) : l->n_out;
 }
 
 static bool ends_leaf(const ls_pass *pass, const ls_run *run)
@@ -81,27 +84,60 @@ static bool ends_leaf(const ls_pass *pass, const ls_run *run)
     return run + 1 == pass->runs + pass->n_runs || run[1].leaf != run->leaf;
 }
 
-/* Of outputs [o, o + piece): dW[piece, in] += dY[n, piece]^T X[n, in] */
-static void add_weights(const ls_layer *l, const ls_pass *pass, const ls_run *run, int64_t o, const float *x,
-                        const float *dy)
+/* Of outputs [o, o + piece): dW[piece, in] += dY[n, piece]^T X[n, in], at at[leaf], or in its place when at is NULL */
+static void add_piece(const ls_layer *l, const ls_pass *pass, const ls_run *run, int64_t o, const float *x,
+                      const float *dy, float *const *at)
 {
-    const int64_t piece = piece_of(l, run->n), rest = l->n_out - o;
-    const int64_t n = rest < piece ? rest : piece, at = l->tensor[0].first + o * l->n_in;
+    const int64_t piece = piece_of(l, run->n), rest = l->n_out - o, n = rest < piece ? rest : piece;
+    const int64_t first = l->tensor[0].first + o * l->n_in;
     ls_gemm(n, l->n_in, run->n, (ls_matrix){dy + run->first * l->n_out + o, l->n_out, true},
-            (ls_matrix){x + run->first * l->n_in, l->n_in, false}, run->fresh ? 0.0f : 1.0f, pass->grad[run->leaf] + at,
-            l->n_in);
-    if (ends_leaf(pass, run)) ls_pass_merge(pass, run->leaf, at, n * l->n_in);
+            (ls_matrix){x + run->first * l->n_in, l->n_in, false}, run->fresh ? 0.0f : 1.0f,
+            at != NULL ? at[run->leaf] : pass->grad[run->leaf] + first, l->n_in);
+    if (ends_leaf(pass, run) && at != NULL) ls_pass_merge_at(pass, run->leaf, at, n * l->n_in);
+    if (ends_leaf(pass, run) && at == NULL) ls_pass_merge(pass, run->leaf, first, n * l->n_in);
     ls_pass_between(pass);
 }
 
-/* Runs of one length take turns piece by piece. */
+/* Leaves that are merged into others need no more than a piece, which stays in the cache, where every run takes its
+ * turn at it: all have one length. */
+static bool has_slots(const ls_layer *l, const ls_pass *pass)
+{
+    const int64_t n = pass->runs[0].n;
+    bool fits = pass->n_merges > 0 && piece_of(l, n) * l->n_in <= SLOT_FLOATS;
+    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++)
+        fits = fits && run->n == n && run->leaf < N_SLOTS;
+    return fits;
+}
+
+/* Where the leaves make the elements from `first` on: in their places, or, if merged into others, in slots. */
+static void find_slots(const ls_pass *pass, int64_t first, float **at)
+{
+    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++)
+        at[run->leaf] = pass->grad[run->leaf] + first;
+    for (const ls_merge *m = pass->merges; m < pass->merges + pass->n_merges; m++)
+        for (int leaf = m->from; leaf <= m->after; leaf++)
+            if (pass->grad[leaf] == pass->grad[m->from]) at[leaf] = pass->scratch + m->from * SLOT_FLOATS;
+}
+
+/* Runs [run, end) of one length take turns piece by piece. */
+static void add_alike(const ls_layer *l, const ls_pass *pass, const ls_run *run, const ls_run *end, bool slots,
+                      const float *x, const float *dy)
+{
+    float *at[N_SLOTS];
+    for (int64_t o = 0; o < l->n_out; o += piece_of(l, run->n)) {
+        if (slots) find_slots(pass, l->tensor[0].first + o * l->n_in, at);
+        for (const ls_run *r = run; r < end; r++) add_piece(l, pass, r, o, x, dy, slots ? at : NULL);
+    }
+}
+
+/* dW[out, in] += dY[n, out]^T X[n, in];  db[out] += column sums of dY */
 static void add_gradients(const ls_layer *l, const ls_pass *pass, const float *x, const float *dy)
 {
     const ls_run *const end = pass->runs + pass->n_runs;
+    const bool slots = pass->n_runs > 0 && has_slots(l, pass);
     for (const ls_run *run = pass->runs, *next; run < end; run = next) {
         for (next = run + 1; next < end && next->n == run->n;) next++;
-        for (int64_t o = 0; o < l->n_out; o += piece_of(l, run->n))
-            for (const ls_run *r = run; r < next; r++) add_weights(l, pass, r, o, x, dy);
+        add_alike(l, pass, run, next, slots, x, dy);
     }
     for (const ls_run *run = pass->runs; run < end && l->n_tensors == 2; run++) {
         ls_vec_column_sums(run->n, l->n_out, dy + run->first * l->n_out, run->fresh ? 0.0f : 1.0f,
