@@ -78,6 +78,10 @@ void ls_job_send_from_root(const ls_job *job, int to, void *bytes, size_t n);
 
 void ls_job_barrier(const ls_job *job);
 
+/** A barrier whose waiting ranks sleep, for waits of seconds beside others' work; false when not all have come within
+ *  `timeout_s` (INFINITY: any time): then nothing but ls_job_abort may follow.  Collective. */
+bool ls_job_wait_all(const ls_job *job, double timeout_s);
+
 /** Ends all ranks at once with an exit code; for failures that cannot be agreed on.  Not collective. */
 _Noreturn void ls_job_abort(const ls_job *job, int exit_code);
 

@@ -70,8 +70,12 @@ void ls_trainer_destroy(ls_trainer **trainer);
  * be written; *result is filled in all of these cases.  Collective. */
 ls_status ls_trainer_run(ls_trainer *trainer, ls_training_result *result);
 
-/** One iteration, for benchmarks and tests.  Collective. */
+/** One iteration, for studies, benchmarks and tests.  LS_EDIVERGED as ls_trainer_run.  Collective. */
 ls_status ls_trainer_step(ls_trainer *trainer);
+
+/** Means of the parameters as they are over one set (train/data.h: LS_VALIDATION, LS_TEST), which must be there; the
+ *  run's state, lines and clock of training know nothing of it.  What is not finite is told as it is.  Collective. */
+ls_status ls_trainer_evaluate_set(ls_trainer *trainer, int which, ls_evaluation *out);
 
 /** Evaluates every held-out set into *result; for benchmarks and tests.  Collective. */
 ls_status ls_trainer_evaluate(ls_trainer *trainer, ls_training_result *result);

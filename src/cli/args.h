@@ -19,6 +19,7 @@ enum {
     LS_CMD_INSPECT = 32,
     LS_CMD_INFO = 64,
     LS_CMD_FIT = 128,
+    LS_CMD_STUDY = 256,
     LS_CMD_REPORT = 512
 };
 
@@ -28,8 +29,9 @@ typedef struct ls_args {
     ls_override overrides[LS_MAX_OVERRIDES]; /* in the order given */
     int n_overrides;
     const char *run_dir, *data_dir, *resume, *config, *split, *data, *out, *samples, *ranks, *iterations;
+    const char *budget, *check_np;
     const char *measured, *ranks_per_node, *link_gbps, *link_us;
-    bool json, quiet, overwrite, hash, limit, exchange, scale, ema, logits, help;
+    bool json, quiet, overwrite, hash, limit, exchange, scale, ema, logits, worker, help;
 } ls_args;
 
 /** Reads argv behind the command's name.  `--flag value` and `--flag=value`; underscores may stand for dashes.

@@ -12,20 +12,22 @@
 #include "lockstep/schedule.h"
 #include "ls_version.h"
 #include "math/blas.h"
+#include "study/file.h"
 
 static const struct {
     const char *name;
     void (*print)(ls_text *out);
-} topics[] = {{"keys", ls_config_keys_print},     {"layers", ls_layers_print},
-              {"losses", ls_losses_print},        {"optimizers", ls_optimizers_print},
-              {"schedules", ls_schedules_print},  {"formats", ls_dataset_formats_print},
-              {"augmentations", ls_augment_print}};
+} topics[] = {{"keys", ls_config_keys_print},        {"study", ls_study_keys_print},
+              {"layers", ls_layers_print},           {"losses", ls_losses_print},
+              {"optimizers", ls_optimizers_print},   {"schedules", ls_schedules_print},
+              {"formats", ls_dataset_formats_print}, {"augmentations", ls_augment_print}};
 
 static void print_build(void)
 {
     printf("lockstep %s (commit %s)\ncompiler     %s\nMPI          %s\nOpenBLAS     %s\nkernel type  %s\nthreads      "
            "%d a rank\n"
-           "\n'lockstep info keys|layers|losses|optimizers|schedules|formats|augmentations' lists what a configuration "
+           "\n'lockstep info keys|study|layers|losses|optimizers|schedules|formats|augmentations' lists what a "
+           "configuration "
            "may name,\n"
            "'lockstep info model CONFIG' the layers of a model.\n",
            LS_VERSION, LS_COMMIT, __VERSION__, ls_job_mpi_version(), ls_blas_build(), ls_blas_core(),
@@ -50,8 +52,8 @@ ls_status ls__cmd_info(const ls_args *args, const ls_job *world)
         ls_text_free(&text);
         return LS_OK;
     }
-    LS_FAIL(
-        LS_EUSAGE,
-        "unknown topic '%s'; known: keys, layers, losses, optimizers, schedules, formats, augmentations, model CONFIG",
-        args->positional[0]);
+    LS_FAIL(LS_EUSAGE,
+            "unknown topic '%s'; known: keys, study, layers, losses, optimizers, schedules, formats, augmentations, "
+            "model CONFIG",
+            args->positional[0]);
 }

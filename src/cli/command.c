@@ -16,6 +16,8 @@ const ls_command ls__commands[] = {
     {"predict", "CHECKPOINT --out FILE [flags]", "write a model's outputs for a data set",
      "lockstep predict runs/a/latest --data '{format: npy, features: x.npy}' --out y.csv", LS_CMD_PREDICT, true,
      ls__cmd_predict},
+    {"study", "STUDY.yaml [flags]", "measure how the batch size changes the iterations to a target",
+     "mpirun -np 4 lockstep study configs/study_fashion_mlp.yaml --budget 20m", LS_CMD_STUDY, true, ls__cmd_study},
     {"bench", "CONFIG [flags]", "time iterations and their parts",
      "mpirun -np 2 lockstep bench configs/fashion_mlp.yaml", LS_CMD_BENCH, true, ls__cmd_bench},
     {"inspect", "CHECKPOINT [flags]", "show what a checkpoint holds", "lockstep inspect runs/a/latest --hash",
@@ -24,7 +26,7 @@ const ls_command ls__commands[] = {
      "lockstep fit steps.csv --json", LS_CMD_FIT, false, ls__cmd_fit},
     {"report", "DIR [DIR...] [flags]", "write a page of figures and tables about a study, or about training runs",
      "lockstep report runs/a runs/b --out report.html", LS_CMD_REPORT, false, ls__cmd_report},
-    {"info", "[keys|layers|losses|optimizers|schedules|formats|model CONFIG]",
+    {"info", "[keys|study|layers|losses|optimizers|schedules|formats|model CONFIG]",
      "show the build, what a configuration may name, or its model layer by layer",
      "lockstep info model configs/fashion_mlp.yaml", LS_CMD_INFO, false, ls__cmd_info},
     {0}};

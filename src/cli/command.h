@@ -19,6 +19,7 @@ ls_status ls__cmd_plan(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_train(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_eval(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_predict(const ls_args *args, const ls_job *world);
+ls_status ls__cmd_study(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_bench(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_inspect(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_fit(const ls_args *args, const ls_job *world);

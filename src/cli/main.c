@@ -101,7 +101,7 @@ static ls_status run_on(const ls_job *world, const ls_command *c, const ls_args 
 static int run_with_job(ls_status status, const ls_command *c, const ls_args *args, int argc, char **argv)
 {
     ls_job *world;
-    if (c != NULL && c->bit == LS_CMD_TRAIN) ls_stop_install();
+    if (c != NULL && (c->bit & (LS_CMD_TRAIN | LS_CMD_STUDY)) != 0) ls_stop_install();
     const ls_status started = ls_job_start(&argc, &argv, &world);
     if (started != LS_OK) return report(started, true);
     const bool speaks = ls_job_rank(world) == 0;

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "comm/job_internal.h"
 
@@ -103,6 +105,21 @@ void ls_job_send_from_root(const ls_job *job, int to, void *bytes, size_t n)
 void ls_job_barrier(const ls_job *job)
 {
     MPI_Barrier(job->comm);
+}
+
+bool ls_job_wait_all(const ls_job *job, double timeout_s)
+{
+    enum { NAP_US = 2000 };
+    MPI_Request request;
+    int all_here = 0;
+    const double start = ls_clock_s();
+    MPI_Ibarrier(job->comm, &request);
+    for (MPI_Test(&request, &all_here, MPI_STATUS_IGNORE); !all_here;
+         MPI_Test(&request, &all_here, MPI_STATUS_IGNORE)) {
+        if (ls_clock_s() - start > timeout_s) return false;
+        usleep(NAP_US);
+    }
+    return true;
 }
 
 _Noreturn void ls_job_abort(const ls_job *job, int exit_code)

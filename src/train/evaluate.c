@@ -80,3 +80,12 @@ ls_status ls__evaluate(ls_trainer *t, bool all)
     if (!saved) t->state.best_saved = best_before;
     return LS_OK;
 }
+
+ls_status ls_trainer_evaluate_set(ls_trainer *t, int which, ls_evaluation *out)
+{
+    const double start = ls_clock_s();
+    ls_exchange_settle(t->exchange);
+    const ls_status status = score(t, which, out);
+    t->times.evaluation += ls_clock_s() - start;
+    return status;
+}

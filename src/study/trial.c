@@ -1,0 +1,137 @@
+#include "study/trial.h"
+
+#include <math.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "lockstep/trainer.h"
+#include "train/data.h"
+
+typedef struct running {
+    const ls_trial_place *place;
+    ls_trainer *trainer;
+    ls_trial *trial;
+    int capacity; /* of trial->look */
+    bool ended;
+} running;
+
+int64_t ls_trial_steps(const ls_trial *trial, double target, int64_t cap)
+{
+    for (int i = 0; i < trial->n_looks && trial->look[i].iteration <= cap; i++)
+        if (trial->look[i].error < target) return trial->look[i].iteration;
+    return -1;
+}
+
+void ls_trial_destroy(ls_trial *trial)
+{
+    ls_free(trial->look);
+    *trial = (ls_trial){0};
+}
+
+/* A look at a regression has its loss for an error. */
+static double error_of(const ls_evaluation *e)
+{
+    return isnan(e->accuracy) ? e->loss : 1.0 - e->accuracy;
+}
+
+/* `error` is the first below some target. */
+static bool crosses(const running *r, double error)
+{
+    const ls_study_settings *s = &r->place->file->settings;
+    for (int t = 0; t < s->n_targets; t++)
+        if (error < s->target[t] && ls_trial_steps(r->trial, s->target[t], INT64_MAX) < 0) return true;
+    return false;
+}
+
+static ls_status add_look(running *r, const ls_look *look)
+{
+    ls_trial *trial = r->trial;
+    if (trial->n_looks == r->capacity) {
+        ls_look *more = ls_realloc(trial->look, (size_t)r->capacity, 2 * (size_t)r->capacity, sizeof *more);
+        LS_REQUIRE(more != NULL, LS_ENOMEM, "out of memory for a trial's looks");
+        trial->look = more;
+        r->capacity *= 2;
+    }
+    trial->look[trial->n_looks++] = *look;
+    return LS_OK;
+}
+
+/* The same numbers on all ranks, so the same verdicts; only memory may fail alone. */
+static ls_status take_look(running *r)
+{
+    const ls_study_settings *s = &r->place->file->settings;
+    ls_trial *trial = r->trial;
+    ls_evaluation e;
+    LS_TRY(ls_trainer_evaluate_set(r->trainer, LS_VALIDATION, &e));
+    ls_look look = {trial->iterations, error_of(&e), e.loss, NAN, ls_trainer_noise(r->trainer).scale};
+    if (r->place->data->present[LS_TEST] && crosses(r, look.error)) {
+        LS_TRY(ls_trainer_evaluate_set(r->trainer, LS_TEST, &e));
+        look.test_error = error_of(&e);
+    }
+    LS_TRY(ls_job_agree(r->place->job, add_look(r, &look)));
+    trial->diverged = !isfinite(look.loss) || look.loss > s->diverge_factor * trial->look[0].loss;
+    r->ended = trial->diverged || look.error < s->target[s->n_targets - 1];
+    return LS_OK;
+}
+
+/* Rank 0 decides for all. */
+static void ask(const running *r, bool look, int64_t *cap)
+{
+    const ls_trial_place *p = r->place;
+    int64_t answer = *cap;
+    if (p->tick == NULL) return;
+    if (ls_job_rank(p->job) == 0) answer = p->tick(p->context, r->trial, look, *cap);
+    if (!look) return;
+    ls_job_broadcast(p->job, 0, &answer, sizeof answer);
+    *cap = answer;
+}
+
+static ls_status step(running *r)
+{
+    ls_trial *trial = r->trial;
+    const double start = ls_clock_s();
+    const ls_status status = ls_trainer_step(r->trainer);
+    trial->seconds += ls_clock_s() - start;
+    trial->iterations++;
+    trial->diverged = status == LS_EDIVERGED;
+    r->ended = trial->diverged;
+    return trial->diverged ? LS_OK : status;
+}
+
+static ls_status train(running *r, int64_t cap)
+{
+    ls_trial *trial = r->trial;
+    LS_TRY(take_look(r));
+    while (!r->ended && trial->iterations < cap) {
+        LS_TRY(step(r));
+        const bool look = !r->ended && trial->iterations % trial->key.look_every == 0;
+        if (look) LS_TRY(take_look(r));
+        ask(r, look, &cap);
+    }
+    return LS_OK;
+}
+
+static ls_status run(const ls_trial_place *place, const ls_config *config, int64_t cap, ls_trial *out)
+{
+    enum { FIRST_LOOKS = 128 };
+    const ls_trainer_options quiet = {0};
+    running r = {.place = place, .trial = out, .capacity = FIRST_LOOKS};
+    out->look = ls_calloc(FIRST_LOOKS, sizeof *out->look);
+    LS_TRY(ls_job_agree(
+        place->job, out->look ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for a trial")));
+    LS_TRY(ls_trainer_create(place->job, config, place->data, &quiet, &r.trainer));
+    const ls_status status = train(&r, cap);
+    ls_trainer_destroy(&r.trainer);
+    return status;
+}
+
+ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int64_t cap, ls_trial *out)
+{
+    ls_config *config = NULL;
+    *out = (ls_trial){.key = *key, .n_ranks = ls_job_size(place->job)};
+    ls_status status = ls_job_agree(place->job, ls_study_file_trial(place->file, key, &config));
+    if (status == LS_OK) status = run(place, config, cap, out);
+    ls_config_destroy(&config);
+    if (status != LS_OK) ls_trial_destroy(out);
+    return status;
+}

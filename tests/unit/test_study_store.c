@@ -1,0 +1,130 @@
+/* Records of trials and claims of workers. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "study/store.h"
+#include "study/trial.h"
+
+static char directory[64];
+
+static int make_directory(void **state)
+{
+    (void)state;
+    strcpy(directory, "/tmp/lockstep-store-XXXXXX");
+    return mkdtemp(directory) == NULL;
+}
+
+static int remove_directory(void **state)
+{
+    char command[128];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    return system(command);
+}
+
+static ls_look looks[] = {
+    {0, 0.9, 2.302585092994046, NAN, NAN}, {10, 1.0 / 3.0, 0.1 + 0.2, 0.35, 123.456}, {20, 5e-324, 1e300, NAN, NAN}};
+
+static ls_trial sample(int64_t iterations, int n_looks)
+{
+    return (ls_trial){.key = {64, 0.0625 * sqrt(2.0), 0.9, 1, 2, 10},
+                      .iterations = iterations,
+                      .n_looks = n_looks,
+                      .look = looks,
+                      .seconds = 1.25,
+                      .n_ranks = 2};
+}
+
+static void assert_same_look(const ls_look *a, const ls_look *b)
+{
+    assert_int_equal(a->iteration, b->iteration);
+    assert_true(a->error == b->error && a->loss == b->loss);
+    assert_true(a->test_error == b->test_error || (isnan(a->test_error) && isnan(b->test_error)));
+    assert_true(a->noise_scale == b->noise_scale || (isnan(a->noise_scale) && isnan(b->noise_scale)));
+}
+
+/* Every bit comes back from the text. */
+static void test_record_comes_back(void **state)
+{
+    ls_store *store;
+    int n;
+    (void)state;
+    const ls_trial trial = sample(20, 3);
+    assert_int_equal(ls_store_create(directory, 60, &store), LS_OK);
+    assert_int_equal(ls_store_put(store, &trial), LS_OK);
+    assert_int_equal(ls_store_refresh(store, NULL), LS_OK);
+    const ls_trial *back = ls_store_trials(store, &n);
+    assert_int_equal(n, 1);
+    assert_true(back->key.lr == trial.key.lr && back->key.momentum == 0.9 && back->key.order_seed == 2);
+    assert_int_equal(back->iterations, 20);
+    assert_int_equal(back->n_looks, 3);
+    for (int i = 0; i < 3; i++) assert_same_look(&back->look[i], &looks[i]);
+    ls_store_destroy(&store);
+}
+
+/* A longer record of the same key replaces a shorter one, and never the other way. */
+static void test_longer_record_stays(void **state)
+{
+    ls_store *store;
+    int n;
+    bool changed;
+    (void)state;
+    const ls_trial shorter = sample(10, 2), longer = sample(20, 3);
+    assert_int_equal(ls_store_create(directory, 60, &store), LS_OK);
+    assert_int_equal(ls_store_put(store, &shorter), LS_OK);
+    assert_int_equal(ls_store_put(store, &longer), LS_OK);
+    assert_int_equal(ls_store_put(store, &shorter), LS_OK);
+    assert_int_equal(ls_store_refresh(store, &changed), LS_OK);
+    assert_int_equal(ls_store_trials(store, &n)->iterations, 20);
+    assert_int_equal(n, 1);
+    assert_int_equal(ls_store_refresh(store, &changed), LS_OK);
+    assert_false(changed);
+    ls_store_destroy(&store);
+}
+
+static bool claims(ls_store *store, const char *name)
+{
+    bool mine;
+    assert_int_equal(ls_store_claim(store, name, &mine), LS_OK);
+    return mine;
+}
+
+/* A claim has one holder, who may renew it for ever; one that stands still is taken over. */
+static void test_claims(void **state)
+{
+    ls_store *a, *b;
+    (void)state;
+    assert_int_equal(ls_store_create(directory, 0.4, &a), LS_OK);
+    assert_int_equal(ls_store_create(directory, 0.4, &b), LS_OK);
+    assert_true(claims(a, "x"));
+    assert_false(claims(b, "x"));
+    assert_int_equal(ls_store_n_claims(b), 1);
+    for (int i = 0; i < 10; i++) {
+        usleep(100000);
+        ls_store_renew(a);
+        assert_false(claims(b, "x"));
+    }
+    usleep(500000); /* a is silent */
+    assert_true(claims(b, "x"));
+    ls_store_release(b);
+    assert_int_equal(ls_store_n_claims(a), 0);
+    ls_store_destroy(&a);
+    ls_store_destroy(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_record_comes_back, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_longer_record_stays, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_claims, make_directory, remove_directory)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
