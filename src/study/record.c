@@ -39,7 +39,7 @@ void ls_trial_looks_json(const ls_trial *trial, int64_t cap, ls_text *out)
     ls_text_printf(out, "[");
     for (int i = 0; i < trial->n_looks && trial->look[i].iteration <= cap; i++) {
         const ls_look *look = &trial->look[i];
-        const double numbers[] = {look->error, look->loss, look->test_error, look->noise_scale};
+        const double numbers[] = {look->error, look->loss, look->noise_scale, look->test_error};
         ls_text_printf(out, "%s[%" PRId64, i > 0 ? ", " : "", look->iteration);
         for (int k = 0; k < LOOK_NUMBERS - 1; k++) {
             ls_text_printf(out, ", ");
@@ -103,9 +103,11 @@ static double real_of(const json_t *value)
 static bool take_look(const json_t *numbers, ls_look *out)
 {
     if (json_array_size(numbers) != LOOK_NUMBERS || !json_is_integer(json_array_get(numbers, 0))) return false;
-    *out = (ls_look){json_integer_value(json_array_get(numbers, 0)), real_of(json_array_get(numbers, 1)),
-                     real_of(json_array_get(numbers, 2)), real_of(json_array_get(numbers, 3)),
-                     real_of(json_array_get(numbers, 4))};
+    *out = (ls_look){.iteration = json_integer_value(json_array_get(numbers, 0)),
+                     .error = real_of(json_array_get(numbers, 1)),
+                     .loss = real_of(json_array_get(numbers, 2)),
+                     .noise_scale = real_of(json_array_get(numbers, 3)),
+                     .test_error = real_of(json_array_get(numbers, 4))};
     return true;
 }
 

@@ -135,11 +135,13 @@ static void add_protocol(ls_text *out, const json_t *results)
         "size (McCandlish et al. 2018), runs not reached by interval likelihood; 95 %% intervals from Student's "
         "t. Other estimators give other numbers from the same runs: the table names each.");
     enum { LOOKS, SEEDS, SCORING, TUNING, CAP, RACE, DIVERGE, N_SETTINGS };
-    static const char *const keys[N_SETTINGS] = {"looks",      "n_seeds",     "scoring_seed",  "tuning_seed",
-                                                 "cap_factor", "race_factor", "diverge_factor"};
+    static const char *const keys[N_SETTINGS][2] = {{"looks", "aim"},    {"seeds", "n"},     {"seeds", "scoring"},
+                                                    {"seeds", "tuning"}, {"caps", "factor"}, {"caps", "race"},
+                                                    {"caps", "diverge"}};
+    const json_t *settings = json_object_get(results, "settings");
     char v[N_SETTINGS][LS_NUMBER_TEXT];
     for (int i = 0; i < N_SETTINGS; i++)
-        ls_number_text(ls_json_real(json_object_get(results, "settings"), keys[i]), v[i]);
+        ls_number_text(ls_json_real(json_object_get(settings, keys[i][0]), keys[i][1]), v[i]);
     ls_html_printf(
         out, "p",
         "Looks: about %s up to the target are aimed at, every batch size at its own fixed interval (table). "

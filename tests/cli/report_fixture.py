@@ -70,8 +70,8 @@ def arm(name, s_min, b_crit, sizes, trials):
 def study():
     trials = []
     results = {"format": 1, "name": "SGD on Fashion-MNIST " + HOSTILE, "targets": TARGETS,
-               "settings": {"size": SIZES, "targets": TARGETS, "n_seeds": 5, "tuning_seed": 1, "scoring_seed": 100,
-                            "looks": 64, "cap_factor": 4, "race_factor": 1.6, "diverge_factor": 10,
+               "settings": {"sizes": SIZES, "targets": TARGETS, "seeds": {"n": 5, "tuning": 1, "scoring": 100},
+                            "looks": {"aim": 64}, "caps": {"factor": 4, "race": 1.6, "diverge": 10},
                             "n_samples": 55000, "note": HOSTILE},
                "arms": [arm("tuned", 350, 240, SIZES, trials), arm("fixed", 900, 60, SIZES, trials),
                         arm("sqrt", 420, 200, SIZES, trials)],
