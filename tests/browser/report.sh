@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Reports in a browser without a window: no script error, every figure has a shape and marks, on a phone and a desktop,
-# light and dark.  Skipped without Chromium.
+# light and dark; the last is that of a small study run here.  Skipped without Chromium.
 . "$(dirname "$0")/../cli/lib.sh"
 here=$LS_SOURCE/tests/cli
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || exit 77
@@ -47,5 +47,9 @@ check "no message in the console" test -z "$(grep CONSOLE console.txt)"
 same "study, phone, dark" "$(outcome study/report.html 500 0)" "9|9|500|dark|rgb(22, 24, 28)|fits|no error"
 same "odd study, phone, light" "$(outcome odd/report.html 500 1)" "5|5|500|light|rgb(255, 255, 255)|fits|no error"
 same "runs, desktop, dark" "$(outcome runs.html 1280 0)" "7|7|1280|dark|rgb(22, 24, 28)|fits|no error"
+check "no message in the console" test -z "$(grep CONSOLE console.txt)"
+
+check "a small study from end to end" run_np 2 study "$LS_SOURCE/configs/study_synthetic.yaml" --run-dir small
+same "its report, phone, light" "$(outcome small/report.html 500 1)" "9|9|500|light|rgb(255, 255, 255)|fits|no error"
 check "no message in the console" test -z "$(grep CONSOLE console.txt)"
 finish
