@@ -58,7 +58,7 @@ typedef struct ls_config {
     struct {
         int64_t every_iterations, keep; /* 0: only the last; 0: all */
         const char *best;
-        bool initial;
+        bool initial, background;
     } checkpoint;
     struct {
         int64_t every_iterations;

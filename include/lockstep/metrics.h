@@ -16,7 +16,8 @@
  * eval: iteration, epoch, set, loss, accuracy and error (classification); with optimizer.ema also ema_loss,
  * ema_accuracy and ema_error; n, seconds (of all sets of this look).
  *
- * save: iteration, file, seconds.  warning: iteration, text.
+ * save: iteration (whose state it is), file, stall_s (that training stood still), write_s (of writing beside it; 0 when
+ * training waited); written when the file is there.  warning: iteration, text.
  *
  * end: iteration, reason (length, target, patience, time, signal, or a status), params_hash, seconds, and of rank 0
  * data_s, forward_s, backward_s, wait_s, network_s, combine_update_s, evaluation_s, saving_s. */

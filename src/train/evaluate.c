@@ -63,7 +63,7 @@ static ls_status evaluate_due(ls_trainer *t, bool all)
     return LS_OK;
 }
 
-ls_status ls__evaluate(ls_trainer *t, bool all)
+ls_status ls__evaluate(ls_trainer *t, bool all, bool *best)
 {
     const double start = ls_clock_s();
     ls_exchange_settle(t->exchange);
@@ -73,10 +73,8 @@ ls_status ls__evaluate(ls_trainer *t, bool all)
     t->times.evaluation += ls_clock_s() - start;
     t->evaluated_at = t->state.iteration;
     if (!fresh || all) return LS_OK; /* only looks on the grid count for target, patience and best */
-    const double best_before = t->state.best_saved;
-    const bool best = ls_watch_update(&t->watch, t->config, t->evaluation, &t->state);
-    bool saved = true;
-    if (best && t->options.run_directory != NULL) LS_TRY(ls__save_or_warn(t, "best.safetensors", &saved));
-    if (!saved) t->state.best_saved = best_before;
+    if (t->save.pending.best) LS_TRY(ls__save_settle_or_warn(t)); /* best_saved is true from here on */
+    t->save.best_before = t->state.best_saved;
+    *best = ls_watch_update(&t->watch, t->config, t->evaluation, &t->state);
     return LS_OK;
 }

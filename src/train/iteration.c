@@ -8,7 +8,7 @@
 #include "train/stop.h"
 #include "train/trainer_internal.h"
 
-enum { WORD_TIME_IS_UP = 1, WORD_SIGNAL = 2, WORD_STATUS_SHIFT = 8 };
+enum { WORD_TIME_IS_UP = 1, WORD_SIGNAL = 2, WORD_SAVE_FAILED = 128, WORD_STATUS_SHIFT = 8 };
 
 /* Adds the time since *mark to *total and moves the mark. */
 static void lap(double *mark, double *total)
@@ -163,8 +163,10 @@ static uint32_t word_of(const ls_trainer *t)
 {
     const double limit = t->config->train.max_time_s;
     const bool up = ls_job_rank(t->job) == 0 && ls_clock_s() - t->start_s > limit;
+    const bool save_failed =
+        t->save.pending.directory != NULL && t->save.saver != NULL && ls_saver_has_failed(t->save.saver);
     return ((uint32_t)t->output_status << WORD_STATUS_SHIFT) | (up ? WORD_TIME_IS_UP : 0u) |
-           (ls_stop_requested() ? WORD_SIGNAL : 0u);
+           (ls_stop_requested() ? WORD_SIGNAL : 0u) | (save_failed ? WORD_SAVE_FAILED : 0u);
 }
 
 /* The same numbers on every rank, so the same verdict. */
@@ -191,6 +193,7 @@ static ls_status read_words(ls_trainer *t)
     for (int r = 0; r < ls_job_size(t->job); r++) flags |= ls_exchange_word(t->exchange, r);
     if ((flags >> WORD_STATUS_SHIFT) != LS_OK) return ls_job_agree(t->job, t->output_status);
     t->time_is_up = (flags & WORD_TIME_IS_UP) != 0;
+    t->save.failed = (flags & WORD_SAVE_FAILED) != 0;
     t->signalled = (flags & WORD_SIGNAL) != 0;
     return LS_OK;
 }
