@@ -45,10 +45,11 @@ void ls_metrics_text(ls_metrics *metrics, const char *key, const char *value);
 void ls_metrics_json(ls_metrics *metrics, const char *key, const char *json);
 void ls_metrics_end(ls_metrics *metrics);
 
-/** LS_EOUTPUT when a line could not be written since the start. */
+/** LS_EOUTPUT when so many lines wait for a file that cannot be written (16 MB) that no more can; before that they
+ *  wait for the next flush, and a warning has told. */
 ls_status ls_metrics_status(const ls_metrics *metrics);
 
-/** Hands all lines to the operating system.  LS_EOUTPUT. */
+/** Hands all lines to the operating system.  LS_EOUTPUT: some wait. */
 ls_status ls_metrics_flush(ls_metrics *metrics);
 
 #endif

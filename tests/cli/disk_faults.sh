@@ -71,6 +71,15 @@ check "the best: a warning" grep -q "warning: part/best.safetensors.*cannot be w
 check "the best: the numbered one of that save waits for the next time" test ! -e part/ckpt-00000005.safetensors
 same_files "the best" part $last best.safetensors
 
+# ---- the disk takes no lines for a while: they wait, and no checkpoint is written before them ----
+rm -rf part
+with_fault "full metrics.jsonl 2 $(($(head -1 whole/metrics.jsonl | wc -c) + 60))"
+expect_exit 0 "done" run_np 2 train c.yaml --run-dir part "${best[@]}"
+check "lines: a warning" grep -q "warning: part/metrics.jsonl: cannot be written: No space left on device; its lines wait" err
+same_files "lines" part $last best.safetensors
+check "lines: none is lost" cmp <(without_times whole/metrics.jsonl) <(without_times part/metrics.jsonl)
+check "lines: nor twice there" test "$(grep -c '"event": "start"' part/metrics.jsonl)" = 1
+
 # ---- short writes are no fault; a slow disk is waited for ----
 rm -rf part
 with_fault "short ckpt-"
