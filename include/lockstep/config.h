@@ -71,6 +71,7 @@ typedef struct ls_config {
         int64_t memory_limit; /* MB of activations per rank */
         int64_t ranks_per_node;
         bool shortcuts;
+        const char *timeline; /* NULL: none */
     } runtime;
 } ls_config;
 

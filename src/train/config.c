@@ -101,6 +101,8 @@ static const ls_option keys[] = {
         .max = 1e6, .class = LS_FREE),
     KEY("runtime.shortcuts", LS_OPTION_BOOL, runtime.shortcuts, "true",
         "share matrix products between shards where a trial at the start finds equal bits", .class = LS_FREE),
+    KEY("runtime.timeline", LS_OPTION_TEXT, runtime.timeline, "~",
+        "file for a trace of what every rank did when, for ui.perfetto.dev or chrome://tracing", .class = LS_FREE),
     {0}};
 
 static ls_status read_phase(ls_config *c, ls_node *entry, int k)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/timeline.h"
 #include "ls_version.h"
 #include "math/blas.h"
 #include "math/vec.h"
@@ -185,7 +186,7 @@ static ls_status begin(ls_trainer *t, bool best, bool numbered)
     LS_TRY(status);
     t->save.pending = save;
     t->save.told = false;
-    t->save.stall_s = ls_clock_s() - start;
+    t->save.stall_s = ls_timeline_since(LS_EVENT_SAVE, t->state.iteration, start);
     t->times.saving += t->save.stall_s;
     if (numbered) t->saved_at = t->state.iteration;
     return LS_OK;
@@ -213,6 +214,8 @@ void ls__save_tell(ls_trainer *t)
     char name[64];
     ls_checkpoint_name(t->save.pending.iteration, name);
     if (saved->status != LS_OK) return;
+    if (ls_timeline_on && saved->write_s > 0)
+        ls_timeline_record(LS_EVENT_WRITE, t->save.pending.iteration, saved->end_s, saved->end_s + saved->write_s);
     if (t->save.pending.best) tell_file(t, LS_BEST_NAME, saved);
     if (t->save.pending.numbered) tell_file(t, name, saved);
     t->save.told = true;
@@ -244,7 +247,7 @@ ls_status ls__save_settle(ls_trainer *t)
     }
     t->save.pending = (ls_save){0};
     t->save.failed = false;
-    t->times.saving += ls_clock_s() - start;
+    t->times.saving += ls_timeline_since(LS_EVENT_SAVE, t->state.iteration, start);
     return status;
 }
 

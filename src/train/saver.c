@@ -20,7 +20,6 @@ struct ls_saver {
     ls_safetensors_header header;
     ls_file_writer *file; /* being written */
     ls_hash *hash;
-    double end_s; /* of putting */
     ls_saved saved;
     pthread_t thread;
     pthread_mutex_t lock; /* over phase, and what belongs to the thread while it is WRITING */
@@ -106,7 +105,7 @@ static void *work(void *context)
         }
         pthread_mutex_unlock(&s->lock);
         note(s, write_all(s));
-        s->saved.write_s = ls_clock_s() - s->end_s;
+        s->saved.write_s = ls_clock_s() - s->saved.end_s;
         pthread_mutex_lock(&s->lock);
         s->phase = IDLE;
         pthread_cond_broadcast(&s->changed);
@@ -213,7 +212,7 @@ void ls_saver_end(ls_saver *s)
 {
     if (s->copy == NULL && s->saved.status == LS_OK) note(s, finish_file(s));
     if (s->copy == NULL) close_file(s);
-    s->end_s = ls_clock_s();
+    s->saved.end_s = ls_clock_s();
     pthread_mutex_lock(&s->lock);
     s->phase = s->copy != NULL && s->saved.status == LS_OK ? WRITING : IDLE;
     pthread_cond_broadcast(&s->changed);

@@ -23,6 +23,7 @@ typedef struct ls_saved {
     ls_status status;
     char message[1024]; /* of a failure */
     bool best_written;  /* whatever became of the numbered file */
+    double end_s;       /* of putting, by ls_clock_s */
     double write_s;     /* from the end of putting to the end of writing; 0 without a copy */
 } ls_saved;
 
