@@ -1,9 +1,12 @@
 #include "train/saver.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -94,9 +97,20 @@ static void note(ls_saver *s, ls_status status)
     snprintf(s->saved.message, sizeof s->saved.message, "%s", ls_status_message());
 }
 
+/* A rank that is bound to one core shares it with this thread, which must not take it the moment it is woken.  On Linux
+ * both calls are of the thread alone; where they are refused it is only less polite. */
+static void give_way(void)
+{
+    enum { NICE = 10 };
+    const struct sched_param none = {0};
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+}
+
 static void *work(void *context)
 {
     ls_saver *s = context;
+    give_way();
     pthread_mutex_lock(&s->lock);
     while (s->phase != LEAVING) {
         if (s->phase != WRITING) {
