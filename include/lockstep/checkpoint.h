@@ -22,6 +22,7 @@ struct ls_network;
 
 #define LS_CHECKPOINT_FORMAT "1"
 #define LS_EMA_PREFIX        "ema."
+#define LS_BEST_NAME         "best.safetensors"
 
 /** What a run needs besides parameters and slots to go on as if never interrupted; plain bytes. */
 typedef struct ls_run_state {
@@ -67,6 +68,12 @@ ls_status ls_checkpoint_read_weights(const char *path, const struct ls_network *
 
 /** XXH3 of all parameters' and then all buffers' bytes in order, without optimizer slots and moving average. */
 uint64_t ls_checkpoint_params_hash(const ls_checkpoint *checkpoint);
+
+/** Bytes of the tensors of a checkpoint with so many vectors (slots, moving average) beside the parameters. */
+size_t ls_checkpoint_data_bytes(const struct ls_network *network, int n_kept);
+
+/** The file of so many completed iterations: "ckpt-00000400.safetensors". */
+void ls_checkpoint_name(int64_t iteration, char out[64]);
 
 /** True for the name of an optimizer slot, or of a moving average, rather than of a parameter. */
 bool ls_checkpoint_is_slot(const char *name);

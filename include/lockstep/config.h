@@ -58,7 +58,7 @@ typedef struct ls_config {
     struct {
         int64_t every_iterations, keep; /* 0: only the last; 0: all */
         const char *best;
-        bool initial;
+        bool initial, background;
     } checkpoint;
     struct {
         int64_t every_iterations;
@@ -71,6 +71,7 @@ typedef struct ls_config {
         int64_t memory_limit; /* MB of activations per rank */
         int64_t ranks_per_node;
         bool shortcuts;
+        const char *timeline; /* NULL: none */
     } runtime;
 } ls_config;
 

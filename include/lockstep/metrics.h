@@ -16,7 +16,8 @@
  * eval: iteration, epoch, set, loss, accuracy and error (classification); with optimizer.ema also ema_loss,
  * ema_accuracy and ema_error; n, seconds (of all sets of this look).
  *
- * save: iteration, file, seconds.  warning: iteration, text.
+ * save: iteration (whose state it is), file, stall_s (that training stood still), write_s (of writing beside it; 0 when
+ * training waited); written when the file is there.  warning: iteration, text.
  *
  * end: iteration, reason (length, target, patience, time, signal, or a status), params_hash, seconds, and of rank 0
  * data_s, forward_s, backward_s, wait_s, network_s, combine_update_s, evaluation_s, saving_s. */
@@ -44,10 +45,11 @@ void ls_metrics_text(ls_metrics *metrics, const char *key, const char *value);
 void ls_metrics_json(ls_metrics *metrics, const char *key, const char *json);
 void ls_metrics_end(ls_metrics *metrics);
 
-/** LS_EOUTPUT when a line could not be written since the start. */
+/** LS_EOUTPUT when so many lines wait for a file that cannot be written (16 MB) that no more can; before that they
+ *  wait for the next flush, and a warning has told. */
 ls_status ls_metrics_status(const ls_metrics *metrics);
 
-/** Hands all lines to the operating system.  LS_EOUTPUT. */
+/** Hands all lines to the operating system.  LS_EOUTPUT: some wait. */
 ls_status ls_metrics_flush(ls_metrics *metrics);
 
 #endif

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/plan_view.h"
 #include "lockstep/augment.h"
+#include "lockstep/checkpoint.h"
 #include "lockstep/exchange.h"
 #include "lockstep/loss.h"
 #include "lockstep/sampler.h"
@@ -120,6 +121,15 @@ static double rank_mb(const view *v)
     return (activations < limit ? activations : limit) + vector_mb * (gradients + (double)kept / ranks);
 }
 
+/* The copy of the state that checkpoints are written from; the final one alone needs none. */
+static double copy_mb(const view *v)
+{
+    const bool several = v->config->checkpoint.every_iterations > 0 || v->config->checkpoint.best != NULL;
+    const int kept = v->optimizer->n_slots + !isnan(v->optimizer->common.ema);
+    if (!several || !v->config->checkpoint.background) return 0.0;
+    return (double)ls_checkpoint_data_bytes(v->network, kept) / 1e6;
+}
+
 /* Learning rates worth a look: first, end of warm-up, quarters, last. */
 static int corners(const view *v, int64_t out[8])
 {
@@ -201,8 +211,10 @@ static ls_status print_text(const view *v)
     print_phases(p);
     printf("total iterations      %" PRId64 " (%.4g epochs)\n", p->total_iterations, epochs_of(p));
     printf("parameters            %" PRId64 "\n", ls_network_n_params(v->network));
-    printf("memory                %.3g MB a node (data, parameters, gradients), %.3g MB a rank\n", node_mb(v),
-           rank_mb(v));
+    printf("memory                %.3g MB a node (data, parameters, gradients), %.3g MB a rank; %.3g MB on rank 0 to "
+           "write "
+           "checkpoints from\n",
+           node_mb(v), rank_mb(v), copy_mb(v));
     const int n = corners(v, corner);
     printf("learning rate        ");
     for (int i = 0; i < n; i++)
@@ -264,8 +276,9 @@ static ls_status print_json(const view *v)
     print_sizes(v, p->global_batch_size, &out);
     ls_text_printf(&out, "], \"last_shard_sizes\": [");
     print_sizes(v, p->last_batch_size, &out);
-    ls_text_printf(&out, "], \"n_parameters\": %" PRId64 ", \"node_mb\": %.3f, \"rank_mb\": %.3f, \"ranks\": [",
-                   ls_network_n_params(v->network), node_mb(v), rank_mb(v));
+    ls_text_printf(
+        &out, "], \"n_parameters\": %" PRId64 ", \"node_mb\": %.3f, \"rank_mb\": %.3f, \"copy_mb\": %.3f, \"ranks\": [",
+        ls_network_n_params(v->network), node_mb(v), rank_mb(v), copy_mb(v));
     json_ranks(v, &out);
     ls_text_printf(&out, "], \"learning_rate\": [");
     json_rates(v, &out);

@@ -17,6 +17,7 @@
 #include "lockstep/trainer.h"
 #include "math/blas.h"
 #include "train/data.h"
+#include "train/timeline.h"
 
 /* runs/<name of the configuration file without its ending> */
 static char *default_run_directory(const char *config_path)
@@ -124,11 +125,15 @@ static ls_status train_on(const ls_args *args, const ls_job *job, const ls_confi
 {
     ls_data *data = NULL;
     warn_threads(job);
+    const char *timeline = config->runtime.timeline;
     ls_status status = ls_trainer_check_ranks(job);
     if (status == LS_OK) status = ls_data_load(job, config, args->data_dir, &data);
+    if (status == LS_OK && timeline != NULL) status = ls_trace_start(job);
+    const bool traced = status == LS_OK && timeline != NULL;
     if (status == LS_OK) status = run_trainer(args, job, config, data, directory);
     ls_data_destroy(&data);
-    return status;
+    const ls_status written = traced ? ls_trace_write(job, timeline) : LS_OK;
+    return status != LS_OK ? status : written;
 }
 
 /* One run at a time in a directory: rank 0 holds a lock that ends with the process, however that ends.  The ranks of a

@@ -155,6 +155,7 @@ void ls_exchange_destroy(ls_exchange **exchange)
     ls_free(ex->all_records);
     ls_free(ex->all_words);
     ls_free(ex->scratch);
+    ls_free(ex->piece);
     ls_free(ex);
     *exchange = NULL;
 }

@@ -49,14 +49,14 @@ static int64_t first_block_of(const ls_exchange *ex, int tensor)
 static ls_status move(ls_exchange *ex, int tensor, float *slice, ls_piece_fn visit, void *context, bool collecting)
 {
     const int rank = ls_job_rank(ex->job);
-    float *buffer = ls_calloc((size_t)PIECE_BLOCKS * LS_BLOCK, sizeof *buffer);
-    if (buffer == NULL) ls_job_abort(ex->job, 1);
+    if (ex->piece == NULL) ex->piece = ls_calloc((size_t)PIECE_BLOCKS * LS_BLOCK, sizeof *ex->piece);
+    if (ex->piece == NULL) ls_job_abort(ex->job, 1);
     const bool deals_to_all = ex->replicated && !collecting;
     ls_status status = LS_OK;
     int64_t b = first_block_of(ex, tensor);
     for (piece p; next_piece(ex, tensor, &b, &p);) {
         if (rank != 0 && rank != p.owner && !deals_to_all) continue;
-        float *data = rank == p.owner || deals_to_all ? slice + p.slice_first : buffer;
+        float *data = rank == p.owner || deals_to_all ? slice + p.slice_first : ex->piece;
         const size_t bytes = (size_t)p.n * sizeof *data;
         if (collecting) ls_job_send_to_root(ex->job, p.owner, data, bytes);
         if (rank == 0 && status == LS_OK) status = visit(context, p.first, p.n, data);
@@ -65,7 +65,6 @@ static ls_status move(ls_exchange *ex, int tensor, float *slice, ls_piece_fn vis
         else if (!collecting)
             ls_job_send_from_root(ex->job, p.owner, data, bytes);
     }
-    ls_free(buffer);
     return status;
 }
 

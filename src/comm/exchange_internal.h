@@ -89,6 +89,7 @@ struct ls_exchange {
     ls_bucket *bucket;
     ls_sum *sum;    /* of the root, from the node's buffers and the received subtrees */
     float *scratch; /* tiles of the sums */
+    float *piece;   /* of a vector on its way to or from rank 0; made when first needed */
     ls_network net;
     ls_replica replica;
     ls_exchange_times times;

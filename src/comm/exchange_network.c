@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/timeline.h"
 #include "comm/exchange_internal.h"
 #include "comm/job_internal.h"
 
@@ -14,7 +15,7 @@ static void wait_network(ls_exchange *ex, MPI_Request *request)
 {
     const double start = ls_clock_s();
     MPI_Wait(request, MPI_STATUS_IGNORE);
-    ex->times.network += ls_clock_s() - start;
+    ex->times.network += ls_timeline_since(LS_EVENT_NETWORK, -1, start);
 }
 
 /* The node's sum of subtree c over the part of rank d, into out. */
@@ -40,7 +41,7 @@ static void start_reduce(ls_exchange *ex, ls_bucket *b)
     MPI_Ialltoallv(b->send, b->to.count, b->to.first, MPI_FLOAT, b->receive, b->from.count, b->from.first, MPI_FLOAT,
                    ex->net.reduce, &b->reduce);
     b->started = true;
-    ex->times.network += ls_clock_s() - start;
+    ex->times.network += ls_timeline_since(LS_EVENT_NETWORK, -1, start);
 }
 
 static void start_gather(ls_exchange *ex, ls_bucket *b)
@@ -137,7 +138,7 @@ static void await_bucket(ls_exchange *ex, ls_bucket *b)
         ls_exchange_poll(ex);
         sched_yield();
     }
-    ex->times.wait += ls_clock_s() - start;
+    ex->times.wait += ls_timeline_since(LS_EVENT_WAIT, -1, start);
 }
 
 void ls_exchange_await(ls_exchange *ex, int tensor)
@@ -163,7 +164,7 @@ static void await_sums(ls_exchange *ex, ls_bucket *b)
 {
     const double start = ls_clock_s();
     for (; !b->started; sched_yield()) ls_exchange_poll(ex);
-    ex->times.wait += ls_clock_s() - start;
+    ex->times.wait += ls_timeline_since(LS_EVENT_WAIT, -1, start);
     wait_network(ex, &b->reduce);
     b->started = false;
 }
@@ -185,7 +186,7 @@ static void share(ls_exchange *ex, int stage)
     const double start = ls_clock_s();
     MPI_Allreduce(MPI_IN_PLACE, ls_exchange_block_values(ex, stage, 0), (int)(ex->n_blocks * LS_BLOCK_VALUES),
                   MPI_DOUBLE, MPI_SUM, ex->job->comm);
-    ex->times.network += ls_clock_s() - start;
+    ex->times.network += ls_timeline_since(LS_EVENT_NETWORK, -1, start);
 }
 
 /* Own all-gathers of the last round end first: the counts of a bucket then never run ahead by a round. */
@@ -206,7 +207,7 @@ void ls__network_run(ls_exchange *ex, const ls_stages *stages)
     net->next_ready = net->next_start = ex->n_buckets - 1;
     const double start = ls_clock_s();
     ls__gather_records(ex);
-    ex->times.network += ls_clock_s() - start;
+    ex->times.network += ls_timeline_since(LS_EVENT_NETWORK, -1, start);
     if (stages->share_last) share(ex, stages->n - 1);
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/timeline.h"
 #include "comm/exchange_internal.h"
 
 static ls_tile tile_of(const ls_exchange *ex, const ls_bucket *bucket, int64_t b)
@@ -40,7 +41,7 @@ void ls__visit_bucket(ls_exchange *ex, const ls_bucket *bucket, const ls_stages 
         tile.sum = stage == 0 ? sum_of(ex, bucket, &tile, stages->n > 1) : kept_sum(ex, bucket, &tile);
         stages->visit(stages->context, &tile);
     }
-    ex->times.tiles += ls_clock_s() - start;
+    ex->times.tiles += ls_timeline_since(LS_EVENT_TILES, -1, start);
 }
 
 void ls_exchange_each(ls_exchange *ex, ls_tile_fn visit, void *context)
@@ -56,7 +57,7 @@ static void barrier(ls_exchange *ex)
 {
     const double start = ls_clock_s();
     ls_barrier_wait(ex->barrier, ex->n_local, ex->spins);
-    ex->times.wait += ls_clock_s() - start;
+    ex->times.wait += ls_timeline_since(LS_EVENT_WAIT, -1, start);
 }
 
 static void visit_all(ls_exchange *ex, const ls_stages *stages)
@@ -82,7 +83,7 @@ static void run_replicated(ls_exchange *ex, const ls_stages *stages)
     const double start = ls_clock_s();
     ls__gather_records(ex);
     ls__replica_allreduce(ex);
-    ex->times.network += ls_clock_s() - start;
+    ex->times.network += ls_timeline_since(LS_EVENT_NETWORK, -1, start);
     visit_all(ex, stages);
 }
 

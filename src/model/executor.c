@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/timeline.h"
 #include "math/vec.h"
 #include "model/executor_internal.h"
 
@@ -122,7 +123,9 @@ const float *ls_executor_forward(ls_executor *ex, const ls_pass *pass)
         p.share_rows = partition != NULL && partition->forward[i];
         p.skip = layer->skip >= 0 ? ex->out[layer->skip] : NULL;
         if (pass->hooks != NULL) pass->hooks->before_forward(pass->hooks->context, i);
+        const double start = ls_timeline_begin();
         layer->ops->forward(layer, &p, x, ex->out[i]);
+        ls_timeline_end(LS_EVENT_LAYER_FORWARD, i, start);
         x = ex->out[i];
     }
     ex->side = 0;
@@ -169,8 +172,10 @@ void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
         if (!in_place) ex->side ^= 1;
         p.share_rows = partition != NULL && partition->backward[i];
         p.skip = layer->depth < LS_MAX_NESTED ? ex->store[layer->depth] : NULL;
+        const double start = ls_timeline_begin();
         layer->ops->backward(layer, &p, x, ex->out[i], dy, i > 0 ? ex->gradient[ex->side] : NULL);
         if (!layer->ops->merges) merge_layer(layer, &p);
+        ls_timeline_end(LS_EVENT_LAYER_BACKWARD, i, start);
         if (pass->hooks != NULL && pass->hooks->after_backward != NULL)
             pass->hooks->after_backward(pass->hooks->context, i);
     }

@@ -115,7 +115,7 @@ void ls_checkpoint_close(ls_checkpoint **checkpoint)
     *checkpoint = NULL;
 }
 
-static void file_name(int64_t number, char out[64])
+void ls_checkpoint_name(int64_t number, char out[64])
 {
     snprintf(out, 64, "ckpt-%08" PRId64 ".safetensors", number);
 }
@@ -126,7 +126,7 @@ static int64_t number_of(const char *name)
     int64_t number;
     char written[64];
     if (sscanf(name, "ckpt-%" SCNd64, &number) != 1) return -1;
-    file_name(number, written);
+    ls_checkpoint_name(number, written);
     return strcmp(name, written) == 0 ? number : -1;
 }
 
@@ -164,7 +164,7 @@ static ls_status find_newest(const char *run_directory, ls_checkpoint **out)
     ls_status status = LS_OK;
     for (int i = 0; i < n && *out == NULL; i++) {
         char name[64];
-        file_name(numbers[i], name);
+        ls_checkpoint_name(numbers[i], name);
         char *path = ls_path_join(run_directory, name);
         status = path ? ls_checkpoint_open(path, out) : LS_ENOMEM;
         ls_free(path);
@@ -246,6 +246,14 @@ uint64_t ls_checkpoint_params_hash(const ls_checkpoint *c)
     return value;
 }
 
+size_t ls_checkpoint_data_bytes(const ls_network *network, int n_kept)
+{
+    int64_t n = 0;
+    for (int i = 0; i < ls_network_n_stored(network); i++) n += ls_network_stored(network, i, NULL, NULL)->n;
+    for (int i = 0; i < ls_network_n_tensors(network); i++) n += n_kept * ls_network_tensor(network, i)->n;
+    return (size_t)n * sizeof(float);
+}
+
 void ls_checkpoint_prune(const char *run_directory, int64_t keep, int64_t newest)
 {
     int n;
@@ -254,7 +262,7 @@ void ls_checkpoint_prune(const char *run_directory, int64_t keep, int64_t newest
     for (int i = 0; numbers != NULL && i < n; i++) {
         if (numbers[i] > newest || kept++ < keep) continue;
         char name[64];
-        file_name(numbers[i], name);
+        ls_checkpoint_name(numbers[i], name);
         char *path = ls_path_join(run_directory, name);
         if (path != NULL) unlink(path);
         ls_free(path);
@@ -271,7 +279,7 @@ static void remove_file(const char *directory, const char *name)
 
 void ls_checkpoint_clear(const char *run_directory)
 {
-    static const char *const names[] = {"latest", "latest.tmp", "best.safetensors", "best.safetensors.tmp"};
+    static const char *const names[] = {"latest", "latest.tmp", LS_BEST_NAME, LS_BEST_NAME ".tmp"};
     ls_checkpoint_prune(run_directory, -1, INT64_MAX);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) remove_file(run_directory, names[i]);
 }

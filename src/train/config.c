@@ -83,6 +83,9 @@ static const ls_option keys[] = {
         "metric; the best state so far is kept as best.safetensors"),
     KEY("checkpoint.initial", LS_OPTION_BOOL, checkpoint.initial, "false", "save the initial state as iteration 0",
         .class = LS_FREE),
+    KEY("checkpoint.background", LS_OPTION_BOOL, checkpoint.background, "true",
+        "write checkpoints beside training, from a copy of the state in rank 0's memory; false: training waits",
+        .class = LS_FREE),
     KEY("metrics.every_iterations", LS_OPTION_INT, metrics.every_iterations, "10",
         "iterations between two training lines of metrics.jsonl", .min = 1, .max = 1e15, .class = LS_FREE),
     KEY("noise.every", LS_OPTION_INT, noise.every, "auto",
@@ -98,6 +101,8 @@ static const ls_option keys[] = {
         .max = 1e6, .class = LS_FREE),
     KEY("runtime.shortcuts", LS_OPTION_BOOL, runtime.shortcuts, "true",
         "share matrix products between shards where a trial at the start finds equal bits", .class = LS_FREE),
+    KEY("runtime.timeline", LS_OPTION_TEXT, runtime.timeline, "~",
+        "file for a trace of what every rank did when, for ui.perfetto.dev or chrome://tracing", .class = LS_FREE),
     {0}};
 
 static ls_status read_phase(ls_config *c, ls_node *entry, int k)

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/timeline.h"
 #include "train/trainer_internal.h"
 
 /* The validation set when there is one, else the test set; and any set that a metric names. */
@@ -63,21 +64,19 @@ static ls_status evaluate_due(ls_trainer *t, bool all)
     return LS_OK;
 }
 
-ls_status ls__evaluate(ls_trainer *t, bool all)
+ls_status ls__evaluate(ls_trainer *t, bool all, bool *best)
 {
     const double start = ls_clock_s();
     ls_exchange_settle(t->exchange);
     const bool fresh = t->evaluated_at != t->state.iteration;
     for (int which = LS_VALIDATION; fresh && which < LS_N_SETS; which++) t->evaluation[which].present = false;
     LS_TRY(evaluate_due(t, all));
-    t->times.evaluation += ls_clock_s() - start;
+    t->times.evaluation += ls_timeline_since(LS_EVENT_EVALUATION, t->state.iteration, start);
     t->evaluated_at = t->state.iteration;
     if (!fresh || all) return LS_OK; /* only looks on the grid count for target, patience and best */
-    const double best_before = t->state.best_saved;
-    const bool best = ls_watch_update(&t->watch, t->config, t->evaluation, &t->state);
-    bool saved = true;
-    if (best && t->options.run_directory != NULL) LS_TRY(ls__save_or_warn(t, "best.safetensors", &saved));
-    if (!saved) t->state.best_saved = best_before;
+    if (t->save.pending.best) LS_TRY(ls__save_settle_or_warn(t)); /* best_saved is true from here on */
+    t->save.best_before = t->state.best_saved;
+    *best = ls_watch_update(&t->watch, t->config, t->evaluation, &t->state);
     return LS_OK;
 }
 

@@ -5,15 +5,17 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/timeline.h"
 #include "train/stop.h"
 #include "train/trainer_internal.h"
 
-enum { WORD_TIME_IS_UP = 1, WORD_SIGNAL = 2, WORD_STATUS_SHIFT = 8 };
+enum { WORD_TIME_IS_UP = 1, WORD_SIGNAL = 2, WORD_SAVE_FAILED = 128, WORD_STATUS_SHIFT = 8 };
 
 /* Adds the time since *mark to *total and moves the mark. */
-static void lap(double *mark, double *total)
+static void lap(ls_event_kind kind, double *mark, double *total)
 {
     const double now = ls_clock_s();
+    if (ls_timeline_on) ls_timeline_record(kind, -1, *mark, now);
     *total += now - *mark;
     *mark = now;
 }
@@ -69,11 +71,11 @@ static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *ru
                           .sums = &t->statistics.pass};
     double mark = ls_clock_s();
     gather_rows(t, batch, runs[0].batch_row, pass.n_rows);
-    lap(&mark, &t->times.data);
+    lap(LS_EVENT_DATA, &mark, &t->times.data);
     score(t, &pass, ls_executor_forward(t->executor, &pass));
-    lap(&mark, &t->times.forward);
+    lap(LS_EVENT_FORWARD, &mark, &t->times.forward);
     ls_executor_backward(t->executor, &pass);
-    lap(&mark, &t->times.backward);
+    lap(LS_EVENT_BACKWARD, &mark, &t->times.backward);
 }
 
 static bool is_empty(const ls_trainer *t, const ls_batch *batch, int shard)
@@ -163,8 +165,10 @@ static uint32_t word_of(const ls_trainer *t)
 {
     const double limit = t->config->train.max_time_s;
     const bool up = ls_job_rank(t->job) == 0 && ls_clock_s() - t->start_s > limit;
+    const bool save_failed =
+        t->save.pending.directory != NULL && t->save.saver != NULL && ls_saver_has_failed(t->save.saver);
     return ((uint32_t)t->output_status << WORD_STATUS_SHIFT) | (up ? WORD_TIME_IS_UP : 0u) |
-           (ls_stop_requested() ? WORD_SIGNAL : 0u);
+           (ls_stop_requested() ? WORD_SIGNAL : 0u) | (save_failed ? WORD_SAVE_FAILED : 0u);
 }
 
 /* The same numbers on every rank, so the same verdict. */
@@ -191,6 +195,7 @@ static ls_status read_words(ls_trainer *t)
     for (int r = 0; r < ls_job_size(t->job); r++) flags |= ls_exchange_word(t->exchange, r);
     if ((flags >> WORD_STATUS_SHIFT) != LS_OK) return ls_job_agree(t->job, t->output_status);
     t->time_is_up = (flags & WORD_TIME_IS_UP) != 0;
+    t->save.failed = (flags & WORD_SAVE_FAILED) != 0;
     t->signalled = (flags & WORD_SIGNAL) != 0;
     return LS_OK;
 }
@@ -208,11 +213,13 @@ ls_status ls__iterate(ls_trainer *t)
     compute_gradients(t, &batch);
     ls__statistics_end(t, batch.rows);
     ls_exchange_set_word(t->exchange, word_of(t));
+    const double exchange = ls_timeline_begin();
     ls__exchange_and_update(t);
+    ls_timeline_end(LS_EVENT_EXCHANGE, completed, exchange);
     t->state.iteration = completed;
     LS_TRY(read_words(t));
     LS_TRY(judge(t, &batch));
     t->samples += batch.rows;
-    t->iteration_s = ls_clock_s() - start;
+    t->iteration_s = ls_timeline_since(LS_EVENT_ITERATION, completed, start);
     return LS_OK;
 }

@@ -10,16 +10,17 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 
-enum { FLUSH_BYTES = 1 << 16 };
+enum { FLUSH_BYTES = 1 << 16, MAX_WAITING = 16 << 20 };
 
 struct ls_metrics {
     int fd;
     char *path;
     double start_s, flushed_s;
-    bool failed; /* a write failed; the next flush reports it */
+    bool failed; /* the last write: its lines wait in the buffer for the next */
     int cause;
     ls_text buffer; /* reserved once: lines of the loop do not allocate */
 };
@@ -132,17 +133,24 @@ void ls_metrics_json(ls_metrics *m, const char *key, const char *json)
     if (m != NULL) ls_text_printf(&m->buffer, ", \"%s\": %s", key, json);
 }
 
+/* What the file does not take stays in the buffer, from the first byte that is missing on. */
 static void write_out(ls_metrics *m)
 {
-    const char *at = m->buffer.data;
-    for (size_t left = m->buffer.n; left > 0 && !m->failed;) {
-        const ssize_t n = write(m->fd, at, left);
+    size_t done = 0;
+    const bool failed_before = m->failed;
+    m->failed = false;
+    while (done < m->buffer.n && !m->failed) {
+        const ssize_t n = write(m->fd, m->buffer.data + done, m->buffer.n - done);
         if (n < 0 && errno == EINTR) continue;
         m->failed = n <= 0;
-        m->cause = errno;
-        if (n > 0) at += n, left -= (size_t)n;
+        m->cause = n < 0 ? errno : EIO;
+        if (n > 0) done += (size_t)n;
     }
-    ls_text_clear(&m->buffer);
+    if (m->failed && !failed_before)
+        ls_warn("%s: cannot be written: %s; its lines wait in memory", m->path, strerror(m->cause));
+    const size_t left = m->buffer.n - done;
+    if (left > 0) memmove(m->buffer.data, m->buffer.data + done, left);
+    m->buffer.n = left;
     m->flushed_s = ls_clock_s();
 }
 
@@ -151,18 +159,23 @@ void ls_metrics_end(ls_metrics *m)
     if (m == NULL) return;
     const double now = ls_clock_s();
     ls_text_printf(&m->buffer, ", \"wall_s\": %.6f}\n", now - m->start_s);
-    if (m->buffer.n > FLUSH_BYTES || now - m->flushed_s > 1.0) write_out(m);
+    if ((m->buffer.n > FLUSH_BYTES && !m->failed) || now - m->flushed_s > 1.0) write_out(m);
+}
+
+static ls_status cannot_write(const ls_metrics *m)
+{
+    LS_FAIL(LS_EOUTPUT, "%s: cannot be written: %s", m->path, strerror(m->cause));
 }
 
 ls_status ls_metrics_status(const ls_metrics *m)
 {
-    LS_REQUIRE(!m->failed, LS_EOUTPUT, "%s: cannot be written: %s", m->path, strerror(m->cause));
-    return LS_OK;
+    LS_TRY(ls_text_status(&m->buffer));
+    return m->failed && m->buffer.n > MAX_WAITING ? cannot_write(m) : LS_OK;
 }
 
 ls_status ls_metrics_flush(ls_metrics *m)
 {
     if (m == NULL || m->fd < 0) return LS_OK;
     write_out(m);
-    return ls_metrics_status(m);
+    return m->failed ? cannot_write(m) : ls_text_status(&m->buffer);
 }

@@ -155,6 +155,7 @@ static ls_status create(ls_trainer *t)
     LS_TRY(ls__statistics_create(t));
     LS_TRY(ls_job_agree(t->job, create_buffers(t)));
     set_seeds(t);
+    LS_TRY(ls__create_saver(t));
     LS_TRY(ls__restore(t));
     notice_ranks(t);
     notice_method(t);
@@ -183,6 +184,7 @@ void ls_trainer_destroy(ls_trainer **trainer)
 {
     if (trainer == NULL || *trainer == NULL) return;
     ls_trainer *t = *trainer;
+    ls_saver_destroy(&t->save.saver);
     ls_metrics_close(&t->metrics);
     for (int s = 0; s < LS_OPTIMIZER_MAX_SLOTS; s++) ls_free(t->slots[s]);
     ls_free(t->ema);
@@ -220,21 +222,6 @@ static bool is_done(const ls_trainer *t, ls_stop_reason *reason)
     return *reason != LS_STOP_TIME || t->time_is_up;
 }
 
-/* A save under way that fails is told and tried again at the next occasion; nothing older is lost. */
-ls_status ls__save_or_warn(ls_trainer *t, const char *name, bool *saved)
-{
-    const ls_status status = ls__save(t, name);
-    *saved = status == LS_OK;
-    if (status == LS_OK || status == LS_EDIVERGED) return status;
-    ls__progress_clear(t);
-    ls_warn("%s; training goes on, the next checkpoint is tried in time", ls_status_message());
-    ls_metrics_begin(t->metrics, "warning");
-    ls_metrics_int(t->metrics, "iteration", t->state.iteration);
-    ls_metrics_text(t->metrics, "text", ls_status_message());
-    ls_metrics_end(t->metrics);
-    return LS_OK;
-}
-
 ls_status ls_trainer_step(ls_trainer *t)
 {
     return ls__iterate(t);
@@ -243,17 +230,18 @@ ls_status ls_trainer_step(ls_trainer *t)
 static ls_status train(ls_trainer *t, ls_stop_reason *reason)
 {
     const bool saves = t->options.run_directory != NULL;
-    bool saved;
-    if (saves && t->came_from_elsewhere) LS_TRY(ls__save(t, NULL)); /* this directory can be resumed from now on */
-    if (saves && t->config->checkpoint.initial && t->state.iteration == 0) LS_TRY(ls__save(t, NULL));
+    if (saves && t->came_from_elsewhere) LS_TRY(ls__save_now(t)); /* this directory can be resumed from now on */
+    if (saves && t->config->checkpoint.initial && t->state.iteration == 0) LS_TRY(ls__save_now(t));
     while (!is_done(t, reason)) {
+        bool best = false;
         LS_TRY(ls__iterate(t));
+        LS_TRY(ls__save_look(t));
         ls__metrics_train(t);
         ls__progress_iteration(t);
-        if (ls_plan_eval_due(&t->plan, t->config, t->state.iteration)) LS_TRY(ls__evaluate(t, false));
+        if (ls_plan_eval_due(&t->plan, t->config, t->state.iteration)) LS_TRY(ls__evaluate(t, false, &best));
         const bool last = t->state.iteration == t->plan.total_iterations;
-        if (saves && !last && ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration))
-            LS_TRY(ls__save_or_warn(t, NULL, &saved));
+        const bool due = !last && ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration);
+        if (saves && (best || due)) LS_TRY(ls__save_or_warn(t, best, due));
         if (ls_job_rank(t->job) == 0 && t->metrics != NULL) t->output_status = ls_metrics_status(t->metrics);
     }
     ls__progress_clear(t);
@@ -300,15 +288,14 @@ static void fill_result(ls_trainer *t, double start_s, ls_training_result *resul
 /* The last evaluation covers every set, but for one that a signal hurries; the last checkpoint is always written. */
 static ls_status finish(ls_trainer *t, ls_stop_reason reason)
 {
-    if (reason != LS_STOP_SIGNAL) LS_TRY(ls__evaluate(t, true));
-    if (t->options.run_directory == NULL || t->saved_at == t->state.iteration) return LS_OK;
-    return ls__save(t, NULL);
+    if (reason != LS_STOP_SIGNAL) LS_TRY(ls__evaluate(t, true, NULL));
+    return t->options.run_directory != NULL ? ls__save_now(t) : LS_OK;
 }
 
 ls_status ls_trainer_evaluate(ls_trainer *t, ls_training_result *result)
 {
     const double start = ls_clock_s();
-    LS_TRY(ls__evaluate(t, true));
+    LS_TRY(ls__evaluate(t, true, NULL));
     fill_result(t, start, result);
     return LS_OK;
 }
@@ -325,6 +312,7 @@ ls_status ls_trainer_run(ls_trainer *t, ls_training_result *result)
     *result = (ls_training_result){.first_iteration = t->state.iteration};
     ls_status status = train(t, &result->reason);
     if (status == LS_OK) status = finish(t, result->reason);
+    ls__save_tell(t);
     fill_result(t, start, result);
     ls__metrics_finish(t, result, reason_text(status, result->reason));
     if (status == LS_OK) status = ls_job_agree(t->job, ls_metrics_flush(t->metrics)); /* the same status everywhere */

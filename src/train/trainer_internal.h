@@ -12,6 +12,7 @@
 #include "lockstep/trainer.h"
 #include "train/data.h"
 #include "train/reading.h"
+#include "train/saver.h"
 #include "train/scorer.h"
 #include "train/statistics.h"
 #include "train/watch.h"
@@ -23,6 +24,17 @@ typedef struct ls_progress {
     bool shown, terminal;
     double printed_s;
 } ls_progress;
+
+/** A save that may be under way. */
+typedef struct ls_saving {
+    ls_saver *saver;    /* rank 0, when there is a run directory */
+    bool background;    /* the saver has a copy of its own: the same on all ranks */
+    ls_save pending;    /* begun and not settled: on all ranks; of no file: none */
+    bool told;          /* rank 0: its lines are written */
+    bool failed;        /* rank 0's word of the last iteration said so */
+    double stall_s;     /* that training stood still for it */
+    double best_before; /* state.best_saved without the pending best */
+} ls_saving;
 
 struct ls_trainer {
     const ls_job *job;
@@ -72,6 +84,7 @@ struct ls_trainer {
     ls_phase_times times;
     int64_t samples;
 
+    ls_saving save;
     ls_metrics *metrics; /* rank 0 */
     ls_progress progress;
     ls_status output_status; /* rank 0: a metrics line could not be written */
@@ -116,15 +129,39 @@ void ls__exchange_and_update(ls_trainer *trainer);
 /** Exchanges the node's parameters with their moving average: forth, and back again.  Collective. */
 void ls__swap_ema(ls_trainer *trainer);
 
-/** Evaluates the held-out sets that are due (`all`: every one), and writes their lines.  Collective. */
-ls_status ls__evaluate(ls_trainer *trainer, bool all);
+/** Evaluates the held-out sets that are due (`all`: every one), and writes their lines.  *best: the state is to be
+ *  saved as the best so far; NULL: not asked.  Collective. */
+ls_status ls__evaluate(ls_trainer *trainer, bool all, bool *best);
 
-/** Writes a checkpoint under `name` (NULL: the numbered one, with `latest` and pruning).  The same status everywhere.
- *  Collective. */
-ls_status ls__save(ls_trainer *trainer, const char *name);
+/** What rank 0 writes checkpoints with; after the buffers.  Collective; errors are agreed. */
+ls_status ls__create_saver(ls_trainer *trainer);
 
-/** The same, but a failure other than divergence is a warning, and *saved is false then. */
-ls_status ls__save_or_warn(ls_trainer *trainer, const char *name, bool *saved);
+/** Begins to save the state as best.safetensors, or as the numbered checkpoint with `latest` and pruning, or both.  The
+ *  save before is waited for.  Failures other than divergence are warnings, told now or when the save is settled: then
+ *  state.best_saved is again save.best_before.  The same status everywhere.  Collective. */
+ls_status ls__save_or_warn(ls_trainer *trainer, bool best, bool numbered);
+
+/** The numbered checkpoint is there on return, or the failure is returned.  Collective. */
+ls_status ls__save_now(ls_trainer *trainer);
+
+/** Waits for a save under way and makes its failure common; or makes that a warning.  Collective. */
+ls_status ls__save_settle(ls_trainer *trainer);
+ls_status ls__save_settle_or_warn(ls_trainer *trainer);
+
+/** After an iteration: writes the line of a save that has ended, or settles one that has failed.  Collective. */
+ls_status ls__save_look(ls_trainer *trainer);
+
+/** Rank 0 waits for a save under way and writes its line if it ended well; elsewhere nothing.  Not collective. */
+void ls__save_tell(ls_trainer *trainer);
+
+/** Vectors that their owners keep: the optimizer's slots, and the moving average behind them. */
+int ls__n_kept(const ls_trainer *trainer);
+float *ls__kept(const ls_trainer *trainer, int i);
+/** "optimizer.<slot>.<name>", or "ema.<name>" */
+void ls__kept_name(const ls_trainer *trainer, int i, int tensor, char out[128]);
+
+/** Metadata keys of the sets' hashes. */
+extern const char *const ls__hash_keys[LS_N_SETS];
 
 /** Start values, or those of the checkpoint that options.resume names.  Collective. */
 ls_status ls__restore(ls_trainer *trainer);

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "lockstep/checkpoint.h"
 #include "lockstep/network.h"
 #include "train/safetensors.h"
@@ -111,6 +112,40 @@ static void what_is_read(void **state)
     assert_true(ls_checkpoint_is_ema("ema.0.weight"));
     assert_false(ls_checkpoint_is_ema("0.weight"));
     assert_false(ls_checkpoint_is_slot("optimizer"));
+}
+
+/* A file of n bytes is refused. */
+static void check_refused(const char *bytes, size_t n, const char *what, size_t at)
+{
+    char path[128];
+    ls_checkpoint *c;
+    put_bytes("d", bytes, n);
+    if (ls_checkpoint_open(test_path("d", path), &c) != LS_ECHECKPOINT) fail_msg("accepted: %s %zu", what, at);
+    assert_null(c);
+}
+
+/* Every single bit of a checkpoint matters: of the header's length, its JSON, the hash, the padding, the tensors.  And
+ * it has one length. */
+static void every_bit_and_every_length(void **state)
+{
+    (void)state;
+    char path[128], *bytes;
+    size_t n;
+    put_checkpoint("c", whole, N_FIELDS, 2, 4);
+    assert_int_equal(ls_file_read(test_path("c", path), 1 << 20, &bytes, &n), LS_OK);
+    assert_true(n > 500);
+    for (size_t bit = 0; bit < 8 * n; bit++) {
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+        check_refused(bytes, n, "bit", bit);
+        bytes[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    for (size_t length = 0; length < n; length++) check_refused(bytes, length, "length", length);
+    char *longer = ls_realloc(bytes, n, n + 64, 1);
+    for (size_t more = 1; more <= 64; more++) check_refused(longer, n + more, "length", n + more);
+    put_bytes("d", longer, n);
+    ls_checkpoint *c = open_good("d");
+    ls_checkpoint_close(&c);
+    ls_free(longer);
 }
 
 /* Checkpoints of before there were readings. */
@@ -338,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read),
         cmocka_unit_test(no_readings),
+        cmocka_unit_test(every_bit_and_every_length),
         cmocka_unit_test(wrong_fields),
         cmocka_unit_test(input_shapes),
         cmocka_unit_test(loading_parameters),

@@ -2,6 +2,8 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -197,10 +199,40 @@ static void files_that_cannot_be_written(void **state)
     assert_int_equal(ls_metrics_flush(m), LS_EOUTPUT);
     assert_message("No space left");
     train_line(m, 2);
-    assert_int_equal(ls_metrics_status(m), LS_EOUTPUT); /* remembered */
+    assert_int_equal(ls_metrics_status(m), LS_OK); /* the lines wait for the disk */
     assert_int_equal(ls_metrics_flush(m), LS_EOUTPUT);
+    for (int i = 0; i < 400000 && ls_metrics_status(m) == LS_OK; i++) train_line(m, i);
+    assert_int_equal(ls_metrics_status(m), LS_EOUTPUT); /* but not without end */
     ls_metrics_close(&m);
     unlink(link);
+}
+
+/* A file that may not grow for a while: no byte is lost or written twice. */
+static void lines_wait_for_the_disk(void **state)
+{
+    (void)state;
+    struct rlimit limit, small;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    ls_metrics *m = open_metrics(false, 0);
+    train_line(m, 1);
+    small = (struct rlimit){.rlim_cur = 20, .rlim_max = limit.rlim_max}; /* amid the first line */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const ls_status full = ls_metrics_flush(m);
+    train_line(m, 2);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(full, LS_EOUTPUT);
+    assert_int_equal(ls_metrics_flush(m), LS_OK);
+    assert_int_equal(ls_metrics_status(m), LS_OK);
+    ls_metrics_close(&m);
+    content();
+    int n_lines = 0;
+    for (char *at = text, *end; (end = strchr(at, '\n')) != NULL; at = end + 1, n_lines++) {
+        json_t *object = json_loadb(at, (size_t)(end - at), 0, NULL);
+        assert_int_equal(json_integer_value(json_object_get(object, "iteration")), n_lines + 1);
+        json_decref(object);
+    }
+    assert_int_equal(n_lines, 2);
 }
 
 static void no_metrics_are_legal(void **state)
@@ -221,7 +253,8 @@ int main(void)
         cmocka_unit_test(all_kinds_of_values),          cmocka_unit_test(many_lines),
         cmocka_unit_test(a_new_run_replaces),           cmocka_unit_test(resuming_cuts_back),
         cmocka_unit_test(a_broken_end_is_cut),          cmocka_unit_test(resuming_without_a_file),
-        cmocka_unit_test(files_that_cannot_be_written), cmocka_unit_test(no_metrics_are_legal),
+        cmocka_unit_test(files_that_cannot_be_written), cmocka_unit_test(lines_wait_for_the_disk),
+        cmocka_unit_test(no_metrics_are_legal),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
