@@ -230,7 +230,7 @@ json "bench --json" out
 check "bench writes nothing" test ! -e runs
 # ---- the limit of an iteration: its products alone, each shape told ----
 expect_exit 0 '"limit_ms": [0-9.]+, "iteration_over_limit": [0-9.]+' run_np 2 bench c.yaml --iterations 3 --limit --json
-expect_exit 0 "C = A B'" run_np 1 bench c.yaml --iterations 3 --limit
+expect_exit 0 "C \+= A B'" run_np 1 bench c.yaml --iterations 3 --limit
 # ---- a run that ends before its first look on the grid: its last evaluation decides the exit code and is told ----
 expect_exit 4 'best test_accuracy 0\.[0-9]+ after 2 iterations' run_np 2 train c.yaml --run-dir brief --max-iterations 2 \
     --set target.metric=test_accuracy --set target.above=0.999
