@@ -32,6 +32,10 @@ typedef struct ls_evaluation {
     double ema_loss, ema_accuracy; /* of the parameters' moving average; NaN when there is none */
 } ls_evaluation;
 
+/** The share of n samples that is wrong where `accuracy` is right, as a quotient of whole numbers: 1 - 0.9 would lie
+ *  strictly below 0.1.  NaN stays NaN. */
+double ls_error_of(double accuracy, int64_t n);
+
 /** Seconds of this rank, by phase. */
 typedef struct ls_phase_times {
     double data, forward, backward, wait, network, tiles, update, evaluation, saving, total;

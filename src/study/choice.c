@@ -16,6 +16,7 @@ static int64_t list_points(const ls_study_settings *s, const ls_study_state *sta
         const ls_size_result *r = &state->size[arm][i];
         for (int k = 0; r->tuned && k < r->n_scores; k++) {
             const ls_score *sc = &r->score[k];
+            if (sc->steps[t] == 0) continue; /* below the target before any update: no number of steps */
             const bool censored = sc->steps[t] < 0;
             points[n++] = (ls_fit_point){.batch_size = r->size,
                                          .steps = (double)(censored ? sc->cap : sc->steps[t]),

@@ -123,6 +123,7 @@ static void add_csv(void *context, const ls_study_row *row)
     for (int t = 0; t < s->n_targets; t++) {
         const bool censored = row->steps[t] < 0;
         const int64_t steps = censored ? row->cap : row->steps[t];
+        if (steps == 0) continue; /* below the target before any update */
         ls_real_text(s->target[t], target);
         ls_text_printf(&w->text, "%s %s%s,%" PRId64 ",%" PRId64 ",%" PRId64 ",%d,%s,%s,%s,%s,%s,%.6g\n",
                        ls_study_arm_name(row->arm), target, row->size->tuned ? "" : " UNTUNED", key->global_batch_size,

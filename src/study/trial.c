@@ -31,7 +31,7 @@ void ls_trial_destroy(ls_trial *trial)
 /* A look at a regression has its loss for an error. */
 static double error_of(const ls_evaluation *e)
 {
-    return isnan(e->accuracy) ? e->loss : 1.0 - e->accuracy;
+    return isnan(e->accuracy) ? e->loss : ls_error_of(e->accuracy, e->n);
 }
 
 /* `error` is the first below some target. */

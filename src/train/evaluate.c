@@ -88,3 +88,9 @@ ls_status ls_trainer_evaluate_set(ls_trainer *t, int which, ls_evaluation *out)
     t->times.evaluation += ls_clock_s() - start;
     return status;
 }
+
+double ls_error_of(double accuracy, int64_t n)
+{
+    const double whole = (double)n;
+    return (whole - round(accuracy * whole)) / whole;
+}

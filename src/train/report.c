@@ -98,11 +98,11 @@ void ls__metrics_evaluation(ls_trainer *t, int which, double seconds)
     ls_metrics_text(t->metrics, "set", ls__set_names[which]);
     ls_metrics_real(t->metrics, "loss", e->loss);
     if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "accuracy", e->accuracy);
-    if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "error", 1.0 - e->accuracy);
+    if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "error", ls_error_of(e->accuracy, e->n));
     if (t->ema != NULL) {
         ls_metrics_real(t->metrics, "ema_loss", e->ema_loss);
         if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "ema_accuracy", e->ema_accuracy);
-        if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "ema_error", 1.0 - e->ema_accuracy);
+        if (!isnan(e->accuracy)) ls_metrics_real(t->metrics, "ema_error", ls_error_of(e->ema_accuracy, e->n));
     }
     ls_metrics_int(t->metrics, "n", e->n);
     ls_metrics_real(t->metrics, "seconds", seconds);

@@ -42,7 +42,7 @@ double ls_metric_value(const ls_metric *metric, const ls_evaluation *evaluations
 {
     const ls_evaluation *e = &evaluations[metric->which];
     if (metric->kind == LS_METRIC_LOSS) return e->loss;
-    return metric->kind == LS_METRIC_ACCURACY ? e->accuracy : 1.0 - e->accuracy;
+    return metric->kind == LS_METRIC_ACCURACY ? e->accuracy : ls_error_of(e->accuracy, e->n);
 }
 
 bool ls_metric_better(const ls_metric *metric, double value, double best)

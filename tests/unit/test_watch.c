@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lockstep/trainer.h"
 #include "train/data.h"
 #include "train/watch.h"
 
@@ -87,6 +88,16 @@ static void values(void **state)
     }
 }
 
+/* Exactly at a goal is not below it, whatever 1 - accuracy rounds to. */
+static void errors_are_quotients(void **state)
+{
+    (void)state;
+    const int64_t n = 5000;
+    for (int64_t wrong = 0; wrong <= n; wrong++)
+        assert_true(ls_error_of((double)(n - wrong) / (double)n, n) == (double)wrong / (double)n);
+    assert_true(isnan(ls_error_of(NAN, n)));
+}
+
 static void better(void **state)
 {
     (void)state;
@@ -111,7 +122,7 @@ static const ls_run_state fresh = {.best_value = NAN, .best_saved = NAN, .target
 static bool update(const ls_watch *watch, const ls_config *config, int64_t iteration, double loss, double accuracy,
                    ls_run_state *run)
 {
-    const ls_evaluation evaluations[LS_N_SETS] = {[LS_TEST] = {true, 10, loss, accuracy}};
+    const ls_evaluation evaluations[LS_N_SETS] = {[LS_TEST] = {true, 80, loss, accuracy}};
     run->iteration = iteration;
     return ls_watch_update(watch, config, evaluations, run);
 }
@@ -199,6 +210,7 @@ int main(void)
         cmocka_unit_test(names),
         cmocka_unit_test(wrong_names),
         cmocka_unit_test(values),
+        cmocka_unit_test(errors_are_quotients),
         cmocka_unit_test(better),
         cmocka_unit_test(a_target_above),
         cmocka_unit_test(a_target_below),
