@@ -56,12 +56,6 @@ void ls_gemm(int64_t m, int64_t n, int64_t k, ls_matrix a, ls_matrix b, float be
                                  .adds = beta != 0.0f});
 }
 
-int64_t ls_gemm_piece(int64_t extent, int64_t others)
-{
-    const int64_t most = SMALL_PRODUCT / others / LANES * LANES;
-    return most > 0 && most < extent ? most : extent;
-}
-
 /* OpenBLAS 0.3.17 and later have kernels without packing for these types; the limits are those of its
  * sgemm_small_matrix_permit. */
 static bool has_small_kernels(void)
@@ -71,6 +65,13 @@ static bool has_small_kernels(void)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(core, names[i]) == 0) return true;
     return false;
+}
+
+int64_t ls_gemm_piece(int64_t extent, int64_t others)
+{
+    if (!has_small_kernels()) return extent;
+    const int64_t most = SMALL_PRODUCT / others / LANES * LANES;
+    return most > 0 && most < extent ? most : extent;
 }
 
 bool ls_gemm_cuts_runs(int64_t k)
