@@ -35,7 +35,8 @@ static ls_status create_model(ls_trainer *t)
     LS_TRY(ls_optimizer_create(t->config->optimizer, &t->optimizer));
     LS_TRY(ls_schedule_create(t->config->schedule, t->optimizer->common.lr, &t->plan.course, t->plan.total_iterations,
                               &t->schedule));
-    LS_TRY(ls_watch_create(t->config, t->data->present, t->loss->ops->classifies, &t->watch));
+    LS_TRY(ls_watch_create(t->config, t->data->present, t->loss->ops->classifies, !isnan(t->optimizer->common.ema),
+                           &t->watch));
     for (int i = 0; i < LS_N_SETS; i++) {
         char what[32];
         snprintf(what, sizeof what, "data.%s", ls__set_names[i]);
