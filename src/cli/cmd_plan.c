@@ -70,6 +70,8 @@ static ls_status build(const ls_args *args, view *v)
     const ls_shape in = ls_data_shape(&v->info);
     LS_TRY(ls_network_create(v->config->model, &in, &v->network));
     LS_TRY(ls_statistics_check(&v->plan, v->network));
+    if (v->n_ranks > 0) /* --scale: of no one rank count */
+        LS_TRY(ls_statistics_check_memory(&v->plan, v->network, v->config->runtime.memory_limit, (int)v->n_ranks));
     LS_TRY(ls_optimizer_create(v->config->optimizer, &v->optimizer));
     return ls_schedule_create(v->config->schedule, v->optimizer->common.lr, &v->plan.course, v->plan.total_iterations,
                               &v->schedule);
