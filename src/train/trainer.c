@@ -150,6 +150,7 @@ static void notice_method(const ls_trainer *t)
 static ls_status create(ls_trainer *t)
 {
     t->evaluated_at = t->saved_at = -1;
+    t->save.asked_s = NAN;
     LS_TRY(ls_job_agree(t->job, create_model(t)));
     LS_TRY(create_exchange(t));
     LS_TRY(ls__statistics_create(t));
@@ -227,6 +228,16 @@ ls_status ls_trainer_step(ls_trainer *t)
     return ls__iterate(t);
 }
 
+/* A numbered checkpoint that is not the last. */
+static bool save_is_due(ls_trainer *t)
+{
+    if (t->state.iteration == t->plan.total_iterations) return false;
+    if (!t->save.asked) return ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration);
+    ls__progress_clear(t);
+    ls_notice("a signal asks for a checkpoint: saving iteration %" PRId64, t->state.iteration);
+    return true;
+}
+
 static ls_status train(ls_trainer *t, ls_stop_reason *reason)
 {
     const bool saves = t->options.run_directory != NULL;
@@ -239,8 +250,7 @@ static ls_status train(ls_trainer *t, ls_stop_reason *reason)
         ls__metrics_train(t);
         ls__progress_iteration(t);
         if (ls_plan_eval_due(&t->plan, t->config, t->state.iteration)) LS_TRY(ls__evaluate(t, false, &best));
-        const bool last = t->state.iteration == t->plan.total_iterations;
-        const bool due = !last && ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration);
+        const bool due = saves && save_is_due(t);
         if (saves && (best || due)) LS_TRY(ls__save_or_warn(t, best, due));
         if (ls_job_rank(t->job) == 0 && t->metrics != NULL) t->output_status = ls_metrics_status(t->metrics);
     }
