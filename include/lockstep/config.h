@@ -75,6 +75,7 @@ typedef struct ls_config {
         int64_t blas_threads;
         int64_t memory_limit; /* MB of activations per rank */
         int64_t ranks_per_node;
+        int64_t verify_every; /* 0: never */
         bool shortcuts;
         int on_signal[LS_N_SIGNALS]; /* ls_signal_action of each */
         const char *timeline;        /* NULL: none */

@@ -103,6 +103,11 @@ static const ls_option keys[] = {
     KEY("runtime.ranks_per_node", LS_OPTION_INT, runtime.ranks_per_node, "0",
         "ranks that share memory; 0: all ranks of a host; smaller values split a host, for tests and for sockets",
         .max = 1e6, .class = LS_FREE),
+    KEY("runtime.verify_every", LS_OPTION_INT, runtime.verify_every, "0",
+        "iterations after which the nodes' copies of the parameters are compared; one that differs ends the run with "
+        "6; "
+        "0: never",
+        .max = 1e15, .class = LS_FREE),
     KEY("runtime.shortcuts", LS_OPTION_BOOL, runtime.shortcuts, "true",
         "share matrix products between shards where a trial at the start finds equal bits", .class = LS_FREE),
     ON_SIGNAL("usr1", LS_SIGNAL_USR1, "stop",

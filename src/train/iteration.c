@@ -222,11 +222,13 @@ ls_status ls__iterate(ls_trainer *t)
     t->divisor = (float)batch.rows;
     compute_gradients(t, &batch);
     ls__statistics_end(t, batch.rows);
+    const ls_status verified = ls__verify_when_due(t);
     ls_exchange_set_word(t->exchange, word_of(t));
     const double exchange = ls_timeline_begin();
     ls__exchange_and_update(t);
     ls_timeline_end(LS_EVENT_EXCHANGE, completed, exchange);
     t->state.iteration = completed;
+    LS_TRY(verified); /* after the exchange, whose messages were under way */
     LS_TRY(read_words(t));
     LS_TRY(judge(t, &batch));
     t->samples += batch.rows;

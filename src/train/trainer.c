@@ -99,6 +99,7 @@ static ls_status create_buffers(ls_trainer *t)
     LS_TRY(ls__create_update(t));
     LS_TRY(ls__reading_create(t));
     LS_TRY(ls__create_hooks(t));
+    LS_TRY(ls__verify_create(t));
     return ls__try_sharing(t);
 }
 
@@ -198,6 +199,7 @@ void ls_trainer_destroy(ls_trainer **trainer)
     ls_free(t->ids);
     ls_free(t->labels);
     ls_free(t->targets);
+    ls_free(t->verify);
     ls__statistics_destroy(t);
     ls__reading_destroy(t);
     ls_scorer_destroy(&t->scorer);
@@ -298,6 +300,7 @@ static void fill_result(ls_trainer *t, double start_s, ls_training_result *resul
 /* The last evaluation covers every set, but for one that a signal hurries; the last checkpoint is always written. */
 static ls_status finish(ls_trainer *t, ls_stop_reason reason)
 {
+    LS_TRY(ls__verify(t));
     if (reason != LS_STOP_SIGNAL) LS_TRY(ls__evaluate(t, true, NULL));
     return t->options.run_directory != NULL ? ls__save_now(t) : LS_OK;
 }

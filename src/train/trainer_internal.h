@@ -86,6 +86,8 @@ struct ls_trainer {
     ls_phase_times times;
     int64_t samples;
 
+    uint64_t *verify; /* memory of a comparison; NULL: not asked, or there is one copy alone */
+
     ls_saving save;
     ls_metrics *metrics; /* rank 0 */
     ls_progress progress;
@@ -155,6 +157,16 @@ ls_status ls__save_look(ls_trainer *trainer);
 
 /** Rank 0 waits for a save under way and writes its line if it ended well; elsewhere nothing.  Not collective. */
 void ls__save_tell(ls_trainer *trainer);
+
+/** Prepares what runtime.verify_every asks; after the exchange is made.  Not collective.  LS_ENOMEM. */
+ls_status ls__verify_create(ls_trainer *trainer);
+
+/** Compares the copies of the parameters, if that was asked.  LS_EREPLICA: they differ; the same on all ranks.
+ *  Collective. */
+ls_status ls__verify(ls_trainer *trainer);
+
+/** The same in an iteration that it is due in, before the update, which would share a wrong slice with all. */
+ls_status ls__verify_when_due(ls_trainer *trainer);
 
 /** Vectors that their owners keep: the optimizer's slots, and the moving average behind them. */
 int ls__n_kept(const ls_trainer *trainer);
