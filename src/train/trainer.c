@@ -98,6 +98,7 @@ static ls_status create_buffers(ls_trainer *t)
     LS_TRY(ls__create_update(t));
     LS_TRY(ls__reading_create(t));
     LS_TRY(ls__create_hooks(t));
+    LS_TRY(ls__verify_create(t));
     return ls__try_sharing(t);
 }
 
@@ -149,6 +150,7 @@ static void notice_method(const ls_trainer *t)
 static ls_status create(ls_trainer *t)
 {
     t->evaluated_at = t->saved_at = -1;
+    t->save.asked_s = NAN;
     LS_TRY(ls_job_agree(t->job, create_model(t)));
     LS_TRY(create_exchange(t));
     LS_TRY(ls__statistics_create(t));
@@ -196,6 +198,7 @@ void ls_trainer_destroy(ls_trainer **trainer)
     ls_free(t->ids);
     ls_free(t->labels);
     ls_free(t->targets);
+    ls_free(t->verify);
     ls__statistics_destroy(t);
     ls__reading_destroy(t);
     ls_scorer_destroy(&t->scorer);
@@ -226,6 +229,16 @@ ls_status ls_trainer_step(ls_trainer *t)
     return ls__iterate(t);
 }
 
+/* A numbered checkpoint that is not the last. */
+static bool save_is_due(ls_trainer *t)
+{
+    if (t->state.iteration == t->plan.total_iterations) return false;
+    if (!t->save.asked) return ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration);
+    ls__progress_clear(t);
+    ls_notice("a signal asks for a checkpoint: saving iteration %" PRId64, t->state.iteration);
+    return true;
+}
+
 static ls_status train(ls_trainer *t, ls_stop_reason *reason)
 {
     const bool saves = t->options.run_directory != NULL;
@@ -238,8 +251,7 @@ static ls_status train(ls_trainer *t, ls_stop_reason *reason)
         ls__metrics_train(t);
         ls__progress_iteration(t);
         if (ls_plan_eval_due(&t->plan, t->config, t->state.iteration)) LS_TRY(ls__evaluate(t, false, &best));
-        const bool last = t->state.iteration == t->plan.total_iterations;
-        const bool due = !last && ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration);
+        const bool due = saves && save_is_due(t);
         if (saves && (best || due)) LS_TRY(ls__save_or_warn(t, best, due));
         if (ls_job_rank(t->job) == 0 && t->metrics != NULL) t->output_status = ls_metrics_status(t->metrics);
     }
@@ -287,6 +299,7 @@ static void fill_result(ls_trainer *t, double start_s, ls_training_result *resul
 /* The last evaluation covers every set, but for one that a signal hurries; the last checkpoint is always written. */
 static ls_status finish(ls_trainer *t, ls_stop_reason reason)
 {
+    LS_TRY(ls__verify(t));
     if (reason != LS_STOP_SIGNAL) LS_TRY(ls__evaluate(t, true, NULL));
     return t->options.run_directory != NULL ? ls__save_now(t) : LS_OK;
 }
