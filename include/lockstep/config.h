@@ -71,7 +71,8 @@ typedef struct ls_config {
         int64_t memory_limit; /* MB of activations per rank */
         int64_t ranks_per_node;
         bool shortcuts;
-        const char *timeline; /* NULL: none */
+        const char *timeline;               /* NULL: none */
+        double stall_warn_s, stall_abort_s; /* 0: never */
     } runtime;
 } ls_config;
 

@@ -101,6 +101,12 @@ static const ls_option keys[] = {
         .max = 1e6, .class = LS_FREE),
     KEY("runtime.shortcuts", LS_OPTION_BOOL, runtime.shortcuts, "true",
         "share matrix products between shards where a trial at the start finds equal bits", .class = LS_FREE),
+    KEY("runtime.stall_warn_s", LS_OPTION_REAL, runtime.stall_warn_s, "60",
+        "tell which ranks the others wait for when nothing has moved on a node for so many seconds; 0: never",
+        .max = 1e9, .class = LS_FREE),
+    KEY("runtime.stall_abort_s", LS_OPTION_REAL, runtime.stall_abort_s, "600",
+        "end the job with exit code 7 then; starting, loading and saving may take any time; 0: never", .max = 1e9,
+        .class = LS_FREE),
     KEY("runtime.timeline", LS_OPTION_TEXT, runtime.timeline, "~",
         "file for a trace of what every rank did when, for ui.perfetto.dev or chrome://tracing", .class = LS_FREE),
     {0}};

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/board.h"
 #include "base/clock.h"
 #include "base/timeline.h"
 #include "train/stop.h"
@@ -69,11 +70,15 @@ static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *ru
                           .iteration = t->state.iteration,
                           .hooks = hooks.context != NULL ? &hooks : NULL,
                           .sums = &t->statistics.pass};
+    const int64_t completes = t->state.iteration + 1;
     double mark = ls_clock_s();
+    ls_board_mark(LS_PHASE_DATA, completes, mark);
     gather_rows(t, batch, runs[0].batch_row, pass.n_rows);
     lap(LS_EVENT_DATA, &mark, &t->times.data);
+    ls_board_mark(LS_PHASE_FORWARD, completes, mark);
     score(t, &pass, ls_executor_forward(t->executor, &pass));
     lap(LS_EVENT_FORWARD, &mark, &t->times.forward);
+    ls_board_mark(LS_PHASE_BACKWARD, completes, mark);
     ls_executor_backward(t->executor, &pass);
     lap(LS_EVENT_BACKWARD, &mark, &t->times.backward);
 }
@@ -213,7 +218,8 @@ ls_status ls__iterate(ls_trainer *t)
     compute_gradients(t, &batch);
     ls__statistics_end(t, batch.rows);
     ls_exchange_set_word(t->exchange, word_of(t));
-    const double exchange = ls_timeline_begin();
+    const double exchange = ls_clock_s();
+    ls_board_mark(LS_PHASE_EXCHANGE, completed, exchange);
     ls__exchange_and_update(t);
     ls_timeline_end(LS_EVENT_EXCHANGE, completed, exchange);
     t->state.iteration = completed;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/board.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -174,6 +175,7 @@ ls_status ls_trainer_create(const ls_job *job, const ls_config *config, const st
     t->data = data;
     t->options = *options;
     t->start_s = ls_clock_s();
+    ls_board_mark(LS_PHASE_START, 0, t->start_s);
     const ls_status status = create(t);
     if (status != LS_OK) ls_trainer_destroy(&t);
     *out = t;
@@ -184,6 +186,7 @@ void ls_trainer_destroy(ls_trainer **trainer)
 {
     if (trainer == NULL || *trainer == NULL) return;
     ls_trainer *t = *trainer;
+    ls_board_mark(LS_PHASE_IDLE, 0, ls_clock_s());
     ls_saver_destroy(&t->save.saver);
     ls_metrics_close(&t->metrics);
     for (int s = 0; s < LS_OPTIMIZER_MAX_SLOTS; s++) ls_free(t->slots[s]);
