@@ -100,6 +100,9 @@ static void print_summary(const ls_training_result *r, const char *directory)
     if (r->samples > 0)
         printf("  %-12s %.0f samples/s, %.1f s in all (%.1f s evaluation, %.1f s saving)\n", "speed",
                (double)r->samples / training, r->times.total, r->times.evaluation, r->times.saving);
+    if (r->slow.rank >= 0)
+        printf("  %-12s rank %d took %.2f times as long for a sample as the others (their median): %.1f s more\n",
+               "slow rank", r->slow.rank, r->slow.factor, r->slow.lost_s);
     printf("  %-12s %s\n  %-12s %s/ckpt-%08" PRId64 ".safetensors\n", "hash", hash, "checkpoint", directory,
            r->iteration);
     fflush(stdout);
