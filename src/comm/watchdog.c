@@ -43,9 +43,9 @@ static void judge(ls_watchdog *w)
     if (w->stall.still_s == 0.0) w->warned = false;
     if (ls_stall_speaker(&w->stall) != w->me) return;
     if (w->abort_s > 0 && seconds >= w->abort_s) {
-        ls_board_mark(LS_PHASE_ABORT, 0, ls_clock_s());
         say(w, "lockstep: error: stalled: ", "\nlockstep:   the job ends (runtime.stall_abort_s)\n");
-        usleep(100000); /* launchers forward what has been written */
+        ls_board_mark(LS_PHASE_ABORT, 0, ls_clock_s()); /* the others need not complain that this rank is gone */
+        usleep(100000);                                 /* launchers forward what has been written */
         _exit(ls_status_exit_code(LS_ESTALL));
     }
     if (w->warn_s == 0 || seconds < w->warn_s || w->warned) return;
