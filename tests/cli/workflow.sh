@@ -221,7 +221,7 @@ expect_exit 0 "exit codes" run_np 0 --help
 
 # ---- bench ----
 expect_exit 0 "ranks 2, global batch 50" run_np 2 bench c.yaml --iterations 5
-for part in samples_per_s iteration_ms data_ms forward_ms backward_ms wait_ms network_ms add_ms update_ms evaluation_s \
+for part in samples_per_s iteration_ms barrier_us data_ms forward_ms backward_ms wait_ms network_ms add_ms update_ms evaluation_s \
     gemm_gflops gemm_ms; do
     check "bench prints $part" grep -Eq "\\b$part +[0-9.e+-]+" out
 done
