@@ -74,21 +74,32 @@ int64_t ls_gemm_piece(int64_t extent, int64_t others)
     return most > 0 && most < extent ? most : extent;
 }
 
-bool ls_gemm_cuts_runs(int64_t k)
+/* Most rows of one product with k terms, such that the path has room for some vectors of columns; 0: none does.
+ * Measured, of 114 GFLOP/s: 105 to 110 with 32 rows and 32 columns of a transposed W, 105 to 114 with 16 rows and 64
+ * columns of another; packed 60 to 102. */
+static int64_t most_rows(int64_t k, bool transposed)
 {
-    return has_small_kernels() && k * ROW_GROUP * LANES <= SMALL_PRODUCT;
+    const int64_t area = SMALL_PRODUCT / (k > 0 ? k : 1), few = ROW_GROUP / 2;
+    if (!has_small_kernels()) return 0;
+    if (transposed) return area >= ROW_GROUP * LANES ? ROW_GROUP : area >= few * LANES ? few : 0;
+    const int64_t rows = area / (4 * LANES) < few ? area / (4 * LANES) : few;
+    return rows >= few / 2 ? rows : 0;
 }
 
-/* Rows and columns of one product.  With W transposed m n is limited too; else the fastest are few rows of 4 vectors
- * (measured: 105 to 114 of 114 GFLOP/s, packed 60 to 102). */
+bool ls_gemm_cuts_runs(int64_t k, bool transposed)
+{
+    return most_rows(k, transposed) > 0;
+}
+
+/* Rows of one product, such that all have about as many, and its columns. */
 static void find_block(int64_t m, int64_t k, bool transposed, int64_t *rows, int64_t *columns)
 {
-    const int64_t most = transposed ? ROW_GROUP : ROW_GROUP / 2, step = transposed ? LANES : 4 * LANES;
-    *rows = m < most ? m : most;
-    int64_t area = SMALL_PRODUCT / k;
+    const int64_t most = most_rows(k, transposed), step = transposed ? LANES : 4 * LANES;
+    const int64_t groups = (m + most - 1) / most;
+    int64_t area = SMALL_PRODUCT / (k > 0 ? k : 1);
     if (transposed && area > SMALL_AREA) area = SMALL_AREA;
+    *rows = (m + groups - 1) / groups;
     *columns = area / *rows / step * step;
-    if (*columns == 0) *columns = LANES;
 }
 
 /* Columns [j, j + n) of Y of a run, in products of `rows` rows. */
@@ -104,7 +115,7 @@ void ls_gemm_runs(int64_t n_runs, int64_t m, int64_t n, int64_t k, const float *
 {
     int64_t rows = m, columns = n;
     if (m == 0) return;
-    if (ls_gemm_cuts_runs(k)) find_block(m, k, w.transposed, &rows, &columns);
+    if (ls_gemm_cuts_runs(k, w.transposed)) find_block(m, k, w.transposed, &rows, &columns);
     for (int64_t j = 0; j < n; j += columns) {
         const ls_matrix part = {w.data + (w.transposed ? j * w.stride : j), w.stride, w.transposed};
         for (int64_t r = 0; r < n_runs; r++)

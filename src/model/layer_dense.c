@@ -59,7 +59,7 @@ static void rows_product(const ls_pass *pass, int64_t n_out, int64_t n_in, const
                          float *y)
 {
     const ls_run *const end = pass->runs + pass->n_runs;
-    if (pass->share_rows && !ls_gemm_cuts_runs(n_in)) {
+    if (pass->share_rows && !ls_gemm_cuts_runs(n_in, w.transposed)) {
         ls_gemm_runs(1, pass->n_rows, n_out, n_in, x, w, beta, y);
         ls_pass_between(pass);
         return;

@@ -65,7 +65,8 @@ static const ls_option keys[] = {
         "tree: the same bits at any rank count; mpi_allreduce: MPI_Allreduce and a replica of everything on every rank",
         .choices = methods),
     KEY("target.metric", LS_OPTION_TEXT, target.metric, "~",
-        "{validation,test}_{loss,accuracy,error}; training ends when it reaches the target"),
+        "{validation,test}_{loss,accuracy,error}, or {validation,test}_ema_{loss,accuracy,error} with optimizer.ema; "
+        "training ends when it reaches the target"),
     KEY("target.above", LS_OPTION_REAL, target.above, "~", "reached when the metric is above this", .min = -1e300, ANY),
     KEY("target.below", LS_OPTION_REAL, target.below, "~", "reached when the metric is below this", .min = -1e300, ANY),
     KEY("target.patience", LS_OPTION_INT, target.patience, "0",
@@ -80,7 +81,7 @@ static const ls_option keys[] = {
     KEY("checkpoint.keep", LS_OPTION_INT, checkpoint.keep, "3", "newest checkpoints that are kept; 0: all", .max = 1e9,
         .class = LS_FREE),
     KEY("checkpoint.best", LS_OPTION_TEXT, checkpoint.best, "~",
-        "metric; the best state so far is kept as best.safetensors"),
+        "metric, named as in target.metric; the best state so far is kept as best.safetensors"),
     KEY("checkpoint.initial", LS_OPTION_BOOL, checkpoint.initial, "false", "save the initial state as iteration 0",
         .class = LS_FREE),
     KEY("checkpoint.background", LS_OPTION_BOOL, checkpoint.background, "true",

@@ -36,7 +36,8 @@ static ls_status create_model(ls_trainer *t)
     LS_TRY(ls_optimizer_create(t->config->optimizer, &t->optimizer));
     LS_TRY(ls_schedule_create(t->config->schedule, t->optimizer->common.lr, &t->plan.course, t->plan.total_iterations,
                               &t->schedule));
-    LS_TRY(ls_watch_create(t->config, t->data->present, t->loss->ops->classifies, &t->watch));
+    LS_TRY(ls_watch_create(t->config, t->data->present, t->loss->ops->classifies, !isnan(t->optimizer->common.ema),
+                           &t->watch));
     for (int i = 0; i < LS_N_SETS; i++) {
         char what[32];
         snprintf(what, sizeof what, "data.%s", ls__set_names[i]);
@@ -69,13 +70,11 @@ static ls_status create_exchange(ls_trainer *t)
 static void size_groups(ls_trainer *t, int64_t *chunk, int64_t *executor_rows)
 {
     const int64_t row_bytes = ls_network_row_floats(t->network) * (int64_t)sizeof(float);
-    const int64_t fits = t->config->runtime.memory_limit * 1000000 / row_bytes;
     int64_t largest = 1;
     for (int i = LS_VALIDATION; i < LS_N_SETS; i++)
         if (t->data->present[i]) largest = larger(largest, t->data->set[i].info.n_samples);
     *chunk = smaller(t->config->eval.batch, largest);
-    t->group_rows = larger(smaller(ls_plan_max_rows(&t->plan, ls_job_size(t->job)), fits),
-                           smaller(t->plan.micro_batch_size, ls_plan_max_rows(&t->plan, 1)));
+    t->group_rows = ls_plan_group_rows(&t->plan, ls_job_size(t->job), row_bytes, t->config->runtime.memory_limit);
     *executor_rows = larger(t->group_rows, *chunk);
 }
 
@@ -83,7 +82,7 @@ static ls_status create_buffers(ls_trainer *t)
 {
     int64_t chunk, rows;
     size_groups(t, &chunk, &rows);
-    LS_TRY(ls__statistics_check_memory(t));
+    LS_TRY(ls_statistics_check_memory(&t->plan, t->network, t->config->runtime.memory_limit, ls_job_size(t->job)));
     LS_TRY(ls_executor_create(t->network, rows, &t->executor));
     LS_TRY(ls_scorer_create(t->job, t->network, t->executor, t->loss, t->data->normalizer, chunk, &t->scorer));
     t->runs = ls_calloc((size_t)ls_plan_max_runs(&t->plan, ls_job_size(t->job)), sizeof *t->runs);

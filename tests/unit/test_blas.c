@@ -171,8 +171,9 @@ static void check_runs(int64_t n_runs, int64_t m, int64_t n, int64_t k, bool tra
 static void runs(void **state)
 {
     (void)state;
-    static const int64_t shapes[][3] = {{1, 1, 1},      {1, 10, 512},  {12, 100, 30}, {13, 33, 784}, {16, 130, 784},
-                                        {32, 128, 784}, {33, 64, 976}, {40, 48, 977}, {75, 17, 129}, {128, 70, 10}};
+    static const int64_t shapes[][3] = {{1, 1, 1},      {1, 10, 512},   {12, 100, 30},  {13, 33, 784}, {16, 130, 784},
+                                        {32, 128, 784}, {33, 64, 976},  {40, 48, 977},  {75, 17, 129}, {128, 70, 10},
+                                        {16, 48, 1024}, {17, 65, 1953}, {33, 20, 3136}, {5, 16, 4000}, {3, 4, 0}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int bits = 0; bits < 4; bits++)
             for (int64_t n_runs = 0; n_runs <= 3; n_runs++)
