@@ -77,8 +77,9 @@ typedef struct ls_config {
         int64_t ranks_per_node;
         int64_t verify_every; /* 0: never */
         bool shortcuts;
-        int on_signal[LS_N_SIGNALS]; /* ls_signal_action of each */
-        const char *timeline;        /* NULL: none */
+        int on_signal[LS_N_SIGNALS];        /* ls_signal_action of each */
+        const char *timeline;               /* NULL: none */
+        double stall_warn_s, stall_abort_s; /* 0: never */
     } runtime;
 } ls_config;
 

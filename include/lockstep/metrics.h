@@ -20,7 +20,9 @@
  * training waited); written when the file is there.  warning: iteration, text.
  *
  * end: iteration, reason (length, target, patience, time, signal, or a status), params_hash, seconds, and of rank 0
- * data_s, forward_s, backward_s, wait_s, network_s, combine_update_s, evaluation_s, saving_s. */
+ * data_s, forward_s, backward_s, wait_s, network_s, combine_update_s, evaluation_s, saving_s; slow_rank (one that took
+ * longer for a sample than the rest, train/pace.h), slow_factor (so many times the others' median) and slow_s (so much
+ * longer in all); null when there is none. */
 #ifndef LOCKSTEP_METRICS_H
 #define LOCKSTEP_METRICS_H
 

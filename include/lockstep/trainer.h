@@ -41,6 +41,13 @@ typedef struct ls_phase_times {
     double data, forward, backward, wait, network, tiles, update, evaluation, saving, total;
 } ls_phase_times;
 
+/** A rank that was slower than the rest, by its time a sample; rank -1: none. */
+typedef struct ls_slow_rank {
+    int rank;
+    double factor; /* over the median of the others */
+    double lost_s; /* that it took longer than that */
+} ls_slow_rank;
+
 typedef struct ls_training_result {
     ls_stop_reason reason;
     int64_t iteration, first_iteration; /* completed; where this process began */
@@ -48,6 +55,7 @@ typedef struct ls_training_result {
     double loss;                        /* of the last batch */
     ls_evaluation validation, test;
     ls_phase_times times;
+    ls_slow_rank slow;
     uint64_t params_hash; /* rank 0 */
 } ls_training_result;
 

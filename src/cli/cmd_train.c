@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/board.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -15,6 +17,7 @@
 #include "cli/command.h"
 #include "lockstep/checkpoint.h"
 #include "lockstep/trainer.h"
+#include "lockstep/watchdog.h"
 #include "math/blas.h"
 #include "train/data.h"
 #include "train/stop.h"
@@ -98,6 +101,9 @@ static void print_summary(const ls_training_result *r, const char *directory)
     if (r->samples > 0)
         printf("  %-12s %.0f samples/s, %.1f s in all (%.1f s evaluation, %.1f s saving)\n", "speed",
                (double)r->samples / training, r->times.total, r->times.evaluation, r->times.saving);
+    if (r->slow.rank >= 0)
+        printf("  %-12s rank %d took %.2f times as long for a sample as the others (their median): %.1f s more\n",
+               "slow rank", r->slow.rank, r->slow.factor, r->slow.lost_s);
     printf("  %-12s %s\n  %-12s %s/ckpt-%08" PRId64 ".safetensors\n", "hash", hash, "checkpoint", directory,
            r->iteration);
     fflush(stdout);
@@ -125,15 +131,19 @@ static ls_status run_trainer(const ls_args *args, const ls_job *job, const ls_co
 static ls_status train_on(const ls_args *args, const ls_job *job, const ls_config *config, const char *directory)
 {
     ls_data *data = NULL;
+    ls_watchdog *watchdog = NULL;
     warn_threads(job);
     const char *timeline = config->runtime.timeline;
-    ls_status status = ls_trainer_check_ranks(job);
+    ls_status status = ls_watchdog_start(job, config->runtime.stall_warn_s, config->runtime.stall_abort_s, &watchdog);
+    if (status == LS_OK) status = ls_trainer_check_ranks(job);
+    ls_board_mark(LS_PHASE_LOAD, 0, ls_clock_s());
     if (status == LS_OK) status = ls_data_load(job, config, args->data_dir, &data);
     if (status == LS_OK && timeline != NULL) status = ls_trace_start(job);
     const bool traced = status == LS_OK && timeline != NULL;
     if (status == LS_OK) status = run_trainer(args, job, config, data, directory);
     ls_data_destroy(&data);
     const ls_status written = traced ? ls_trace_write(job, timeline) : LS_OK;
+    ls_watchdog_stop(&watchdog);
     return status != LS_OK ? status : written;
 }
 

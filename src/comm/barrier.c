@@ -2,6 +2,9 @@
 
 #include <sched.h>
 
+#include "base/board.h"
+#include "base/clock.h"
+
 static inline void relax(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
@@ -22,6 +25,7 @@ void ls_barrier_wait(ls_barrier *barrier, unsigned size, int spins)
         atomic_store_explicit(&barrier->generation, generation + 1, memory_order_release);
         return;
     }
+    ls_board_wait(LS_WAIT_NODE, ls_clock_s());
     for (int i = 0; atomic_load_explicit(&barrier->generation, memory_order_acquire) == generation;) {
         if (i < spins) {
             relax();
@@ -30,4 +34,5 @@ void ls_barrier_wait(ls_barrier *barrier, unsigned size, int spins)
             sched_yield();
         }
     }
+    ls_board_go(ls_clock_s());
 }

@@ -14,8 +14,11 @@
 static void wait_network(ls_exchange *ex, MPI_Request *request)
 {
     const double start = ls_clock_s();
+    ls_board_wait(LS_WAIT_MESSAGES, start);
     MPI_Wait(request, MPI_STATUS_IGNORE);
-    ex->times.network += ls_timeline_since(LS_EVENT_NETWORK, -1, start);
+    const double took = ls_timeline_since(LS_EVENT_NETWORK, -1, start);
+    ls_board_go(start + took);
+    ex->times.network += took;
 }
 
 /* The node's sum of subtree c over the part of rank d, into out. */
@@ -128,17 +131,25 @@ void ls_exchange_ready(ls_exchange *ex, int tensor)
     ls_exchange_poll(ex);
 }
 
+static void end_wait(ls_exchange *ex, double start)
+{
+    const double took = ls_timeline_since(LS_EVENT_WAIT, -1, start);
+    ls_board_go(start + took);
+    ex->times.wait += took;
+}
+
 /* Waits until the whole node has a bucket's parameters. */
 static void await_bucket(ls_exchange *ex, ls_bucket *b)
 {
     finish_own_gathers(ex, b);
     const double start = ls_clock_s();
     const uint64_t wanted = ex->net.gathered * ex->n_local;
+    ls_board_wait(LS_WAIT_NODE, start);
     while (atomic_load_explicit(&ex->state[b - ex->bucket].arrived, memory_order_acquire) < wanted) {
         ls_exchange_poll(ex);
         sched_yield();
     }
-    ex->times.wait += ls_timeline_since(LS_EVENT_WAIT, -1, start);
+    end_wait(ex, start);
 }
 
 void ls_exchange_await(ls_exchange *ex, int tensor)
@@ -163,8 +174,9 @@ static void clear_block_values(ls_exchange *ex, int stage)
 static void await_sums(ls_exchange *ex, ls_bucket *b)
 {
     const double start = ls_clock_s();
+    ls_board_wait(LS_WAIT_NODE, start);
     for (; !b->started; sched_yield()) ls_exchange_poll(ex);
-    ex->times.wait += ls_timeline_since(LS_EVENT_WAIT, -1, start);
+    end_wait(ex, start);
     wait_network(ex, &b->reduce);
     b->started = false;
 }
@@ -184,8 +196,8 @@ static void run_stage(ls_exchange *ex, const ls_stages *stages, int stage)
 static void share(ls_exchange *ex, int stage)
 {
     const double start = ls_clock_s();
-    MPI_Allreduce(MPI_IN_PLACE, ls_exchange_block_values(ex, stage, 0), (int)(ex->n_blocks * LS_BLOCK_VALUES),
-                  MPI_DOUBLE, MPI_SUM, ex->job->comm);
+    LS_WAITING(MPI_Allreduce(MPI_IN_PLACE, ls_exchange_block_values(ex, stage, 0),
+                             (int)(ex->n_blocks * LS_BLOCK_VALUES), MPI_DOUBLE, MPI_SUM, ex->job->comm));
     ex->times.network += ls_timeline_since(LS_EVENT_NETWORK, -1, start);
 }
 
@@ -218,8 +230,8 @@ void ls__gather_records(ls_exchange *ex)
     net->packed[0] = ex->words[ls_job_local_rank(ex->job) * LS_WORD_STRIDE];
     memcpy(net->packed + 1, ls_exchange_record(ex, ex->first_shard),
            (size_t)(net->records.count[rank] - 1) * sizeof(double));
-    MPI_Allgatherv(net->packed, net->records.count[rank], MPI_DOUBLE, net->unpacked, net->records.count,
-                   net->records.first, MPI_DOUBLE, ex->job->comm);
+    LS_WAITING(MPI_Allgatherv(net->packed, net->records.count[rank], MPI_DOUBLE, net->unpacked, net->records.count,
+                              net->records.first, MPI_DOUBLE, ex->job->comm));
     double *record = ex->all_records;
     for (int r = 0; r < size; r++) {
         const double *from = net->unpacked + net->records.first[r];
@@ -249,7 +261,7 @@ void ls_exchange_publish_root(ls_exchange *ex)
     ls_barrier_wait(ex->barrier, ex->n_local, ex->spins);
     if (job->leaders != MPI_COMM_NULL)
         for (int64_t at = 0; at < ex->n_floats; at += PIECE)
-            MPI_Bcast(ex->params + at, (int)(ex->n_floats - at < PIECE ? ex->n_floats - at : PIECE), MPI_FLOAT, 0,
-                      job->leaders);
+            LS_WAITING(MPI_Bcast(ex->params + at, (int)(ex->n_floats - at < PIECE ? ex->n_floats - at : PIECE),
+                                 MPI_FLOAT, 0, job->leaders));
     ls_barrier_wait(ex->barrier, ex->n_local, ex->spins);
 }

@@ -4,6 +4,8 @@
 
 #include <mpi.h>
 
+#include "base/board.h"
+#include "base/clock.h"
 #include "lockstep/job.h"
 
 struct ls_job {
@@ -14,5 +16,13 @@ struct ls_job {
     int *node_first; /* [n_nodes + 1] */
     int host_ranks, host_cores;
 };
+
+/** A call of MPI that waits for others, told on the board. */
+#define LS_WAITING(call)                                                                                               \
+    do {                                                                                                               \
+        ls_board_wait(LS_WAIT_MESSAGES, ls_clock_s());                                                                 \
+        call;                                                                                                          \
+        ls_board_go(ls_clock_s());                                                                                     \
+    } while (0)
 
 #endif

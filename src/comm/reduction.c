@@ -99,7 +99,8 @@ static void share_between_nodes(ls_reduction *r, double *const *leaf, int64_t fi
         r->count[i] = (int)(ls_shard_first(r->n_shards, size, i + 1) * n) - r->first[i];
     }
     pack(r, leaf, first, n, r->mine);
-    MPI_Allgatherv(r->mine, r->count[rank], MPI_DOUBLE, r->all, r->count, r->first, MPI_DOUBLE, r->job->comm);
+    LS_WAITING(
+        MPI_Allgatherv(r->mine, r->count[rank], MPI_DOUBLE, r->all, r->count, r->first, MPI_DOUBLE, r->job->comm));
 }
 
 /* The first of n_leaves vectors becomes their sum. */

@@ -16,7 +16,7 @@ ls_status ls_job_agree(const ls_job *job, ls_status mine)
     struct {
         int ok, rank;
     } vote = {mine == LS_OK, job->rank}, worst;
-    MPI_Allreduce(&vote, &worst, 1, MPI_2INT, MPI_MINLOC, job->comm);
+    LS_WAITING(MPI_Allreduce(&vote, &worst, 1, MPI_2INT, MPI_MINLOC, job->comm));
     if (worst.ok) return LS_OK;
     struct {
         ls_status status;
@@ -26,7 +26,7 @@ ls_status ls_job_agree(const ls_job *job, ls_status mine)
         snprintf(report.text, sizeof report.text, "%s", ls_status_message());
         snprintf(report.where, sizeof report.where, "%s", ls_status_where());
     }
-    MPI_Bcast(&report, (int)sizeof report, MPI_BYTE, worst.rank, job->comm);
+    LS_WAITING(MPI_Bcast(&report, (int)sizeof report, MPI_BYTE, worst.rank, job->comm));
     char prefix[32] = "", *colon = strrchr(report.where, ':');
     if (worst.rank != 0) snprintf(prefix, sizeof prefix, "rank %d: ", worst.rank);
     if (colon == NULL) LS_FAIL(report.status, "%s%s", prefix, report.text);
@@ -37,7 +37,7 @@ ls_status ls_job_agree(const ls_job *job, ls_status mine)
 void ls_job_broadcast(const ls_job *job, int root, void *bytes, size_t n)
 {
     for (size_t at = 0; at < n; at += PIECE)
-        MPI_Bcast((char *)bytes + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_BYTE, root, job->comm);
+        LS_WAITING(MPI_Bcast((char *)bytes + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_BYTE, root, job->comm));
 }
 
 ls_status ls_job_broadcast_block(const ls_job *job, char **bytes, size_t *n)
@@ -67,14 +67,14 @@ void ls_job_gather_all(const ls_job *job, const double *mine, const int *counts,
     int *firsts = ls_calloc((size_t)job->size, sizeof *firsts);
     if (firsts == NULL) ls_job_abort(job, 1);
     for (int r = 1; r < job->size; r++) firsts[r] = firsts[r - 1] + counts[r - 1];
-    MPI_Allgatherv(mine, counts[job->rank], MPI_DOUBLE, all, counts, firsts, MPI_DOUBLE, job->comm);
+    LS_WAITING(MPI_Allgatherv(mine, counts[job->rank], MPI_DOUBLE, all, counts, firsts, MPI_DOUBLE, job->comm));
     ls_free(firsts);
 }
 
 double ls_job_max(const ls_job *job, double mine)
 {
     double max;
-    MPI_Allreduce(&mine, &max, 1, MPI_DOUBLE, MPI_MAX, job->comm);
+    LS_WAITING(MPI_Allreduce(&mine, &max, 1, MPI_DOUBLE, MPI_MAX, job->comm));
     return max;
 }
 
@@ -96,30 +96,31 @@ const char *ls_job_host_name(const ls_job *job, int rank, char out[64])
 void ls_job_allreduce(const ls_job *job, float *x, int64_t n)
 {
     for (int64_t at = 0; at < n; at += PIECE)
-        MPI_Allreduce(MPI_IN_PLACE, x + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_FLOAT, MPI_SUM, job->comm);
+        LS_WAITING(
+            MPI_Allreduce(MPI_IN_PLACE, x + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_FLOAT, MPI_SUM, job->comm));
 }
 
 void ls_job_send_to_root(const ls_job *job, int from, void *bytes, size_t n)
 {
     if (from == 0) return;
     if (job->rank == 0)
-        MPI_Recv(bytes, (int)n, MPI_BYTE, from, TAG, job->comm, MPI_STATUS_IGNORE);
+        LS_WAITING(MPI_Recv(bytes, (int)n, MPI_BYTE, from, TAG, job->comm, MPI_STATUS_IGNORE));
     else
-        MPI_Send(bytes, (int)n, MPI_BYTE, 0, TAG, job->comm);
+        LS_WAITING(MPI_Send(bytes, (int)n, MPI_BYTE, 0, TAG, job->comm));
 }
 
 void ls_job_send_from_root(const ls_job *job, int to, void *bytes, size_t n)
 {
     if (to == 0) return;
     if (job->rank == 0)
-        MPI_Send(bytes, (int)n, MPI_BYTE, to, TAG, job->comm);
+        LS_WAITING(MPI_Send(bytes, (int)n, MPI_BYTE, to, TAG, job->comm));
     else
-        MPI_Recv(bytes, (int)n, MPI_BYTE, 0, TAG, job->comm, MPI_STATUS_IGNORE);
+        LS_WAITING(MPI_Recv(bytes, (int)n, MPI_BYTE, 0, TAG, job->comm, MPI_STATUS_IGNORE));
 }
 
 void ls_job_barrier(const ls_job *job)
 {
-    MPI_Barrier(job->comm);
+    LS_WAITING(MPI_Barrier(job->comm));
 }
 
 bool ls_job_wait_all(const ls_job *job, double timeout_s)

@@ -1,10 +1,17 @@
 /* Node memory: a POSIX shared-memory segment made and reserved by the node's first rank, mapped by all, unlinked at
- * once.  Reserving makes a small /dev/shm an error here instead of a SIGBUS later. */
+ * once.  Reserving makes a small /dev/shm an error here instead of a SIGBUS later.
+ *
+ * A rank that is killed between making and unlinking leaves the segment.  Its maker holds a file lock on it as long as
+ * it has a name, and locks end with the process: so a segment with a name and without a lock is stale, whoever made it,
+ * in whatever container, and the next rank that makes one removes it. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -19,6 +26,8 @@ struct ls_window {
 
 enum { NAME = 64 };
 
+static const char prefix[] = "lockstep-";
+
 static ls_status no_room(size_t bytes, const char *what, int cause)
 {
     struct statvfs fs;
@@ -30,13 +39,42 @@ static ls_status no_room(size_t bytes, const char *what, int cause)
             what, (double)bytes / 1e6, free_mb, strerror(cause));
 }
 
-static ls_status make_segment(size_t bytes, const char *what, char name[NAME], int *fd)
+static void remove_stale(void)
+{
+    DIR *directory = opendir("/dev/shm");
+    if (directory == NULL) return;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (strncmp(entry->d_name, prefix, sizeof prefix - 1) != 0) continue;
+        const int fd = openat(dirfd(directory), entry->d_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0) continue; /* somebody else's */
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlinkat(dirfd(directory), entry->d_name, 0);
+        close(fd);
+    }
+    closedir(directory);
+}
+
+/* Made and locked; once more, if somebody took it for stale in between. */
+static ls_status make_locked(const char *what, char name[NAME], int *fd)
 {
     static unsigned counter;
-    snprintf(name, NAME, "/lockstep-%d-%u-%llx", (int)getpid(), counter++, (unsigned long long)(ls_clock_s() * 1e9));
-    *fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
-    LS_REQUIRE(*fd >= 0, LS_ENOMEM, "node memory for %s: /dev/shm cannot be used: %s", what, strerror(errno));
+    struct stat info = {0};
+    for (*fd = -1; info.st_nlink == 0;) {
+        if (*fd >= 0) close(*fd);
+        snprintf(name, NAME, "/%s%d-%u-%llx", prefix, (int)getpid(), counter++,
+                 (unsigned long long)(ls_clock_s() * 1e9));
+        *fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+        LS_REQUIRE(*fd >= 0, LS_ENOMEM, "node memory for %s: /dev/shm cannot be used: %s", what, strerror(errno));
+        while (flock(*fd, LOCK_EX) != 0 && errno == EINTR) continue;
+        LS_REQUIRE(fstat(*fd, &info) == 0, LS_ENOMEM, "node memory for %s: %s", what, strerror(errno));
+    }
+    return LS_OK;
+}
+
+static ls_status make_segment(size_t bytes, const char *what, char name[NAME], int *fd)
+{
     int cause;
+    remove_stale();
+    LS_TRY(make_locked(what, name, fd));
     do cause = posix_fallocate(*fd, 0, (off_t)bytes);
     while (cause == EINTR);
     return cause == 0 ? LS_OK : no_room(bytes, what, cause);

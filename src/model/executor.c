@@ -4,6 +4,7 @@
  * activations alternate between, and a store for each level of nested residual blocks. */
 #include <string.h>
 
+#include "base/board.h"
 #include "base/mem.h"
 #include "base/timeline.h"
 #include "math/vec.h"
@@ -126,6 +127,7 @@ const float *ls_executor_forward(ls_executor *ex, const ls_pass *pass)
         const double start = ls_timeline_begin();
         layer->ops->forward(layer, &p, x, ex->out[i]);
         ls_timeline_end(LS_EVENT_LAYER_FORWARD, i, start);
+        ls_board_step();
         x = ex->out[i];
     }
     ex->side = 0;
@@ -176,6 +178,7 @@ void ls_executor_backward(ls_executor *ex, const ls_pass *pass)
         layer->ops->backward(layer, &p, x, ex->out[i], dy, i > 0 ? ex->gradient[ex->side] : NULL);
         if (!layer->ops->merges) merge_layer(layer, &p);
         ls_timeline_end(LS_EVENT_LAYER_BACKWARD, i, start);
+        ls_board_step();
         if (pass->hooks != NULL && pass->hooks->after_backward != NULL)
             pass->hooks->after_backward(pass->hooks->context, i);
     }

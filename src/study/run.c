@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "lockstep/report.h"
 #include "lockstep/trainer.h"
+#include "lockstep/watchdog.h"
 #include "math/blas.h"
 #include "study/directory.h"
 #include "train/data.h"
@@ -85,6 +86,8 @@ static ls_status load(ls_study *s, const ls_study_options *o)
     s->directory = ls_strdup(o->directory ? o->directory : fallback);
     LS_TRY(
         ls_job_agree(s->world, s->directory ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
+    LS_TRY(ls_watchdog_start(s->world, s->file->base->runtime.stall_warn_s, s->file->base->runtime.stall_abort_s,
+                             &s->watchdog));
     LS_TRY(ls_trainer_check_ranks(s->world));
     LS_TRY(ls_data_load(s->world, s->file->base, o->data_directory, &s->data));
     LS_TRY(ls_job_agree(s->world, ls_study_file_fit_data(s->file, s->data->set[LS_TRAIN].info.n_samples)));
@@ -196,6 +199,7 @@ ls_status ls_study_run(const ls_job *world, const ls_study_options *options, boo
     *alone = false;
     ls_log_quiet(true, ls_job_rank(world) != 0);
     const ls_status status = run(&s, options, alone, &lock);
+    ls_watchdog_stop(&s.watchdog);
     ls_free(s.directory);
     if (!*alone) ls_data_destroy(&s.data); /* else its memory may be in use */
     ls_study_file_destroy(&s.file);

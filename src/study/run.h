@@ -7,6 +7,7 @@
 #include "study/store.h"
 
 struct ls_data;
+struct ls_watchdog;
 
 typedef struct ls_study_options {
     const char *path; /* of the study file; rank 0 alone reads it */
@@ -31,6 +32,7 @@ typedef struct ls_study {
     const ls_job *world;
     ls_study_file *file;
     struct ls_data *data;
+    struct ls_watchdog *watchdog;
     char *directory;
     bool worker, quiet;
     double start_s, deadline_s; /* of trials, by this process's clock */

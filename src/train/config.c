@@ -116,6 +116,12 @@ static const ls_option keys[] = {
     ON_SIGNAL("usr2", LS_SIGNAL_USR2, "save", "the same of USR2"),
     ON_SIGNAL("term", LS_SIGNAL_TERM, "stop", "the same of TERM"),
     ON_SIGNAL("int", LS_SIGNAL_INT, "stop", "the same of INT; while it is stop, a second INT ends the run at once"),
+    KEY("runtime.stall_warn_s", LS_OPTION_REAL, runtime.stall_warn_s, "60",
+        "tell which ranks the others wait for when nothing has moved on a node for so many seconds; 0: never",
+        .max = 1e9, .class = LS_FREE),
+    KEY("runtime.stall_abort_s", LS_OPTION_REAL, runtime.stall_abort_s, "600",
+        "end the job with exit code 7 then; starting, loading and saving may take any time; 0: never", .max = 1e9,
+        .class = LS_FREE),
     KEY("runtime.timeline", LS_OPTION_TEXT, runtime.timeline, "~",
         "file for a trace of what every rank did when, for ui.perfetto.dev or chrome://tracing", .class = LS_FREE),
     {0}};

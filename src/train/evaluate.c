@@ -1,6 +1,7 @@
 /* Evaluation during training, and what follows from it: lines, target, patience, the best checkpoint. */
 #include <math.h>
 
+#include "base/board.h"
 #include "base/clock.h"
 #include "base/timeline.h"
 #include "train/trainer_internal.h"
@@ -67,6 +68,7 @@ static ls_status evaluate_due(ls_trainer *t, bool all)
 ls_status ls__evaluate(ls_trainer *t, bool all, bool *best)
 {
     const double start = ls_clock_s();
+    ls_board_mark(LS_PHASE_EVALUATION, t->state.iteration, start);
     ls_exchange_settle(t->exchange);
     const bool fresh = t->evaluated_at != t->state.iteration;
     for (int which = LS_VALIDATION; fresh && which < LS_N_SETS; which++) t->evaluation[which].present = false;
@@ -83,6 +85,7 @@ ls_status ls__evaluate(ls_trainer *t, bool all, bool *best)
 ls_status ls_trainer_evaluate_set(ls_trainer *t, int which, ls_evaluation *out)
 {
     const double start = ls_clock_s();
+    ls_board_mark(LS_PHASE_EVALUATION, t->state.iteration, start);
     ls_exchange_settle(t->exchange);
     const ls_status status = score(t, which, out);
     t->times.evaluation += ls_clock_s() - start;

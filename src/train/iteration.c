@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/board.h"
 #include "base/clock.h"
 #include "base/timeline.h"
 #include "train/stop.h"
@@ -69,11 +70,16 @@ static void compute_group(ls_trainer *t, const ls_batch *batch, const ls_run *ru
                           .iteration = t->state.iteration,
                           .hooks = hooks.context != NULL ? &hooks : NULL,
                           .sums = &t->statistics.pass};
+    const int64_t completes = t->state.iteration + 1;
     double mark = ls_clock_s();
+    t->pace.rows += (double)pass.n_rows;
+    ls_board_mark(LS_PHASE_DATA, completes, mark);
     gather_rows(t, batch, runs[0].batch_row, pass.n_rows);
     lap(LS_EVENT_DATA, &mark, &t->times.data);
+    ls_board_mark(LS_PHASE_FORWARD, completes, mark);
     score(t, &pass, ls_executor_forward(t->executor, &pass));
     lap(LS_EVENT_FORWARD, &mark, &t->times.forward);
+    ls_board_mark(LS_PHASE_BACKWARD, completes, mark);
     ls_executor_backward(t->executor, &pass);
     lap(LS_EVENT_BACKWARD, &mark, &t->times.backward);
 }
@@ -212,7 +218,7 @@ static ls_status read_words(ls_trainer *t)
 
 ls_status ls__iterate(ls_trainer *t)
 {
-    const double start = ls_clock_s();
+    const double start = ls_clock_s(), waited = ls_board_waited_s;
     const ls_batch batch = ls_plan_batch(&t->plan, t->state.iteration);
     const int64_t completed = t->state.iteration + 1;
     t->line_due = completed % t->config->metrics.every_iterations == 0 || completed == t->plan.total_iterations;
@@ -224,7 +230,9 @@ ls_status ls__iterate(ls_trainer *t)
     ls__statistics_end(t, batch.rows);
     const ls_status verified = ls__verify_when_due(t);
     ls_exchange_set_word(t->exchange, word_of(t));
-    const double exchange = ls_timeline_begin();
+    const double exchange = ls_clock_s();
+    ls_board_mark(LS_PHASE_EXCHANGE, completed, exchange);
+    t->pace.compute_s += exchange - start - (ls_board_waited_s - waited);
     ls__exchange_and_update(t);
     ls_timeline_end(LS_EVENT_EXCHANGE, completed, exchange);
     t->state.iteration = completed;

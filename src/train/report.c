@@ -127,6 +127,13 @@ void ls__metrics_finish(ls_trainer *t, const ls_training_result *result, const c
     ls_metrics_real(t->metrics, "combine_update_s", p->tiles);
     ls_metrics_real(t->metrics, "evaluation_s", p->evaluation);
     ls_metrics_real(t->metrics, "saving_s", p->saving);
+    const ls_slow_rank *slow = &result->slow;
+    if (slow->rank < 0)
+        ls_metrics_json(t->metrics, "slow_rank", "null");
+    else
+        ls_metrics_int(t->metrics, "slow_rank", slow->rank);
+    ls_metrics_real(t->metrics, "slow_factor", slow->factor);
+    ls_metrics_real(t->metrics, "slow_s", slow->lost_s);
     ls_metrics_end(t->metrics);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/board.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -179,6 +180,7 @@ static ls_status begin(ls_trainer *t, bool best, bool numbered)
                           .numbered = numbered,
                           .iteration = t->state.iteration,
                           .keep = t->config->checkpoint.keep};
+    ls_board_mark(LS_PHASE_SAVE, t->state.iteration, start);
     ls_exchange_settle(t->exchange);
     const ls_status status = ls_job_agree(t->job, ls_job_rank(t->job) == 0 ? prepare(t, &header) : LS_OK);
     if (status == LS_OK) copy_state(t, &save, &header);
@@ -210,6 +212,7 @@ static bool is_pending(const ls_trainer *t)
 void ls__save_tell(ls_trainer *t)
 {
     if (!is_pending(t) || t->save.saver == NULL || t->save.told) return;
+    ls_board_mark(LS_PHASE_SAVE, t->state.iteration, ls_clock_s());
     const ls_saved *saved = ls_saver_wait(t->save.saver);
     char name[64];
     ls_checkpoint_name(t->save.pending.iteration, name);
@@ -233,6 +236,7 @@ ls_status ls__save_settle(ls_trainer *t)
     if (!is_pending(t)) return LS_OK;
     const double start = ls_clock_s();
     ls_status status = LS_OK;
+    ls_board_mark(LS_PHASE_SAVE, t->state.iteration, start);
     if (ls_job_rank(t->job) == 0) {
         const ls_saved *saved = ls_saver_wait(t->save.saver);
         t->save.stall_s += ls_clock_s() - start;

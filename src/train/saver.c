@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -12,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "lockstep/checkpoint.h"
 
 typedef enum phase { IDLE, PUTTING, WRITING, LEAVING } phase;
@@ -128,17 +128,6 @@ static void *work(void *context)
     return NULL;
 }
 
-/* Signals are for the thread that trains. */
-static bool start_thread(ls_saver *s)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    const bool started = pthread_create(&s->thread, NULL, work, s) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 ls_status ls_saver_create(size_t data_bytes, ls_saver **out)
 {
     *out = NULL;
@@ -148,7 +137,7 @@ ls_status ls_saver_create(size_t data_bytes, ls_saver **out)
     pthread_cond_init(&s->changed, NULL);
     s->capacity = data_bytes;
     if (data_bytes > 0) s->copy = ls_calloc(data_bytes, 1);
-    if (s->copy != NULL && !start_thread(s)) {
+    if (s->copy != NULL && !ls_thread_start(&s->thread, work, s)) {
         ls_free(s->copy);
         s->copy = NULL;
     }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/board.h"
 #include "base/mem.h"
 
 ls_status ls_scorer_create(const ls_job *job, const ls_network *network, ls_executor *executor, const ls_loss *loss,
@@ -56,6 +57,7 @@ static void score_chunks(ls_scorer *s, const float *params, const ls_dataset *se
                                    .targets = set->targets ? set->targets + first * k : NULL};
         s->loss->ops->rows(s->loss, &rows, NULL, &sums[c - first_chunk]);
         if (s->classes != NULL) ls_classes_add(s->classes, &rows);
+        ls_board_step();
     }
 }
 

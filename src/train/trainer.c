@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/board.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -94,6 +95,7 @@ static ls_status create_buffers(ls_trainer *t)
     if (!isnan(t->optimizer->common.ema))
         ok = (t->ema = ls_calloc((size_t)ls_exchange_slice_size(t->exchange), sizeof(float))) != NULL && ok;
     LS_REQUIRE(ok, LS_ENOMEM, "out of memory for the optimizer or a batch");
+    LS_TRY(ls_pace_create(ls_job_size(t->job), &t->pace));
     LS_TRY(ls__create_gradients(t));
     LS_TRY(ls__create_update(t));
     LS_TRY(ls__reading_create(t));
@@ -175,6 +177,7 @@ ls_status ls_trainer_create(const ls_job *job, const ls_config *config, const st
     t->data = data;
     t->options = *options;
     t->start_s = ls_clock_s();
+    ls_board_mark(LS_PHASE_START, 0, t->start_s);
     const ls_status status = create(t);
     if (status != LS_OK) ls_trainer_destroy(&t);
     *out = t;
@@ -185,9 +188,11 @@ void ls_trainer_destroy(ls_trainer **trainer)
 {
     if (trainer == NULL || *trainer == NULL) return;
     ls_trainer *t = *trainer;
+    ls_board_mark(LS_PHASE_IDLE, 0, ls_clock_s());
     ls_saver_destroy(&t->save.saver);
     ls_metrics_close(&t->metrics);
     for (int s = 0; s < LS_OPTIMIZER_MAX_SLOTS; s++) ls_free(t->slots[s]);
+    ls_pace_destroy(&t->pace);
     ls_free(t->ema);
     ls_free(t->p_norm);
     ls_free(t->tensor_of);
@@ -326,6 +331,8 @@ ls_status ls_trainer_run(ls_trainer *t, ls_training_result *result)
     if (status == LS_OK) status = finish(t, result->reason);
     ls__save_tell(t);
     fill_result(t, start, result);
+    const ls_phase_times *times = &result->times;
+    result->slow = ls_pace_gather(&t->pace, t->job, times->total - times->evaluation - times->saving);
     ls__metrics_finish(t, result, reason_text(status, result->reason));
     if (status == LS_OK) status = ls_job_agree(t->job, ls_metrics_flush(t->metrics)); /* the same status everywhere */
     LS_REQUIRE(status != LS_OK || result->reason != LS_STOP_SIGNAL, LS_ESTOPPED,

@@ -11,6 +11,7 @@
 #include "lockstep/schedule.h"
 #include "lockstep/trainer.h"
 #include "train/data.h"
+#include "train/pace.h"
 #include "train/reading.h"
 #include "train/saver.h"
 #include "train/scorer.h"
@@ -84,6 +85,7 @@ struct ls_trainer {
     bool line_due, want_norm, time_is_up, signalled;
     double start_s, iteration_s;
     ls_phase_times times;
+    ls_pace pace;
     int64_t samples;
 
     uint64_t *verify; /* memory of a comparison; NULL: not asked, or there is one copy alone */

@@ -122,34 +122,6 @@ printf 'h%d slots=1\n' 1 2 3 4 >hostfile
 distributed 4 --hostfile hostfile
 by_signal TERM "${on_h1[@]}" --hosts h1,h2 -n 4
 
-# a link that comes back after 3 s does no harm
-rm -rf part
-"${on_h1[@]}" --hosts h1,h2 -n 4 train run.yaml --run-dir part >part.out 2>&1 &
-pid=$!
-hold part
-interrupt part lab_cut 2
-sleep 3
-lab_heal 2
-wait $pid
-same "cut for 3 s: the exit code" $? 0
-same "cut for 3 s" "$(hash_of part/latest)" "$expected"
-
-# a cut link is noticed, and the run goes on from its checkpoint
-rm -rf part
-"${on_h1[@]}" --hosts h1,h2 -n 4 train run.yaml --run-dir part >part.out 2>&1 &
-pid=$!
-hold part
-start=$SECONDS
-interrupt part lab_cut 2
-check "cut off: it ends within 15 s" until_true 15 eval "! kill -0 $pid"
-wait $pid
-same "cut off: the exit code" $? 205
-echo "a cut link ended the run after $((SECONDS - start)) s"
-check "cut off: the other host ends too" until_true 10 eval '[ -z "$(ranks_of part)" ]'
-lab_heal 2
-"$run" -n 3 train run.yaml --run-dir part --resume auto >out 2>&1
-same "cut off: resumed" "$(hash_of part/latest)" "$expected"
-
 lab_down
 same "processes at the end" "$(ps -e -o comm= | grep -vxE 'bash|ps|grep')" ""
 finish

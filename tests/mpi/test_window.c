@@ -1,6 +1,9 @@
 #include "mpi_test.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 
 /* Segments of this program that still have a name. */
 static int n_segments(void)
@@ -114,11 +117,51 @@ static void one_node_without_memory_fails_all(void **state)
     ls_job_destroy(&job);
 }
 
+/* In /dev/shm, by rank 0; with a lock, as its maker holds it. */
+static int make_file(const char *name, bool locked)
+{
+    const int fd = shm_open(name, O_RDWR | O_CREAT, 0600);
+    if (fd >= 0 && locked) flock(fd, LOCK_EX);
+    return fd;
+}
+
+static bool is_there(const char *name)
+{
+    const int fd = shm_open(name, O_RDONLY, 0);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+}
+
+/* What a killed maker left goes with the next window; what somebody holds, or a file of another name, stays. */
+static void stale_segments_are_removed(void **state)
+{
+    (void)state;
+    char stale[64], held[64], other[64];
+    int fd[3] = {-1, -1, -1};
+    const bool first = ls_job_rank(ls_world) == 0;
+    snprintf(stale, sizeof stale, "/lockstep-%d-stale", (int)getpid());
+    snprintf(held, sizeof held, "/lockstep-%d-held", (int)getpid());
+    snprintf(other, sizeof other, "/lockstep_%d", (int)getpid());
+    if (first) fd[0] = make_file(stale, false);
+    if (first) fd[1] = make_file(held, true);
+    if (first) fd[2] = make_file(other, false);
+    LS_CHECK(!first || (fd[0] >= 0 && fd[1] >= 0 && fd[2] >= 0));
+    ls_window *window;
+    LS_CHECK(ls_window_create(ls_world, 100, "a test", &window) == LS_OK);
+    ls_window_destroy(&window);
+    LS_CHECK(!first || (!is_there(stale) && is_there(held) && is_there(other)));
+    for (int i = 0; first && i < 3; i++) close(fd[i]);
+    LS_CHECK(ls_window_create(ls_world, 100, "a test", &window) == LS_OK); /* the lock has ended with its holder */
+    ls_window_destroy(&window);
+    LS_CHECK(!first || (!is_there(held) && is_there(other)));
+    if (first) shm_unlink(other);
+    ls_job_barrier(ls_world);
+}
+
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(nodes_share_and_others_do_not),
-    cmocka_unit_test(sizes_from_nothing_up),
-    cmocka_unit_test(too_large_is_an_error_everywhere),
-    cmocka_unit_test(one_node_without_memory_fails_all),
+    cmocka_unit_test(nodes_share_and_others_do_not),    cmocka_unit_test(sizes_from_nothing_up),
+    cmocka_unit_test(too_large_is_an_error_everywhere), cmocka_unit_test(one_node_without_memory_fails_all),
+    cmocka_unit_test(stale_segments_are_removed),
 };
 
 LS_TEST_MAIN(tests)

@@ -35,7 +35,7 @@ for header in fit; do
   [ -z "$hits" ] || complain "$hits: lockstep/$header.h, a header of study"
 done
 for pair in model:dataset model:optimizer model:schedule model:sampler model:job model:exchange optim:layer optim:network optim:loss \
-  model:reduction optim:reduction data:reduction optim:dataset optim:sampler optim:job optim:exchange data:layer data:network data:loss data:optimizer data:schedule \
+  model:reduction model:watchdog data:watchdog optim:watchdog optim:reduction data:reduction optim:dataset optim:sampler optim:job optim:exchange data:layer data:network data:loss data:optimizer data:schedule \
   data:job data:exchange comm:layer comm:network comm:loss comm:optimizer comm:schedule comm:dataset comm:sampler; do
   hits=$(grep -l "lockstep/${pair#*:}.h" src/"${pair%:*}"/* || true)
   [ -z "$hits" ] || complain "$hits: a sibling's header, lockstep/${pair#*:}.h"
