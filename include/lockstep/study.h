@@ -38,6 +38,7 @@ typedef struct ls_study_settings {
     int64_t max_iterations, max_epochs;             /* of any trial, one of them at least; 0: none */
     int64_t looks;                                  /* evaluations to the target that are aimed at, 64 */
     int64_t min_looks;                              /* tuning with fewer to the target is done again; warned of; 16 */
+    double first_epochs;                            /* the target is guessed to take until a size is tuned; 4 */
 } ls_study_settings;
 
 /** What a trial is: everything its trajectory depends on, besides the base configuration. */

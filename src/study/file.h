@@ -20,9 +20,10 @@ typedef struct ls_study_keys {
     int64_t sobol_trials, base_size;
     double cap_factor, race_factor, diverge_factor;
     int64_t max_iterations, max_epochs, looks, min_looks;
+    double first_epochs;
     const char *budget;      /* NULL: none */
     int64_t ranks_per_trial; /* LS_AUTO: 1, 1, 2, 4 and again */
-    double claim_expiry_s;
+    double claim_expiry_s, keep_every_s;
     int64_t time_repeats;
     double time_repeat_s;
 } ls_study_keys;

@@ -13,6 +13,7 @@
 #include "lockstep/trainer.h"
 #include "math/blas.h"
 #include "study/directory.h"
+#include "study/partial.h"
 #include "train/data.h"
 
 const char *ls_study_arm_name(ls_study_arm arm)
@@ -141,6 +142,7 @@ static ls_status write_results(const ls_study *s, const ls_study_state *state, c
     LS_TRY(ls_study_write(s, state, times, n_times, bound));
     const char *directory = s->directory;
     LS_TRY(ls_report_write(&directory, 1, NULL));
+    if (state->done) ls_partial_clear(directory);
     return judge(s, state, bound);
 }
 

@@ -151,13 +151,19 @@ const ls_trial *ls_store_trials(const ls_store *s, int *n)
     return s->trial;
 }
 
-ls_status ls_store_put(ls_store *s, const ls_trial *trial)
+const ls_trial *ls_store_find(const ls_store *s, const ls_trial_key *key)
 {
     char name[LS_TRIAL_NAME], file[LS_TRIAL_NAME + 8];
-    snprintf(file, sizeof file, "%s.json", ls_trial_name(&trial->key, name));
-    LS_TRY(ls_store_refresh(s, NULL));
+    snprintf(file, sizeof file, "%s.json", ls_trial_name(key, name));
     const int at = find(s, file);
-    if (at >= 0 && s->trial[at].iterations >= trial->iterations) return LS_OK;
+    return at >= 0 ? &s->trial[at] : NULL;
+}
+
+ls_status ls_store_put(ls_store *s, const ls_trial *trial)
+{
+    LS_TRY(ls_store_refresh(s, NULL));
+    const ls_trial *known = ls_store_find(s, &trial->key);
+    if (known != NULL && known->iterations >= trial->iterations) return LS_OK;
     return ls_trial_write(s->trials, trial);
 }
 

@@ -227,6 +227,11 @@ ls_status ls_trainer_step(ls_trainer *t)
     return ls__iterate(t);
 }
 
+bool ls_trainer_signalled(const ls_trainer *t)
+{
+    return t->signalled;
+}
+
 static ls_status train(ls_trainer *t, ls_stop_reason *reason)
 {
     const bool saves = t->options.run_directory != NULL;

@@ -174,6 +174,7 @@ static inline ls_study_settings world_settings(void)
                                .momentum_min = NAN,
                                .momentum_max = NAN,
                                .arm = {true, false, false, false},
+                               .first_epochs = 4,
                                .cap_factor = 4,
                                .race_factor = 1.6,
                                .diverge_factor = 10,
