@@ -111,6 +111,9 @@ ls_noise ls_trainer_noise(const ls_trainer *trainer);
 /** Mean loss of the last iteration's batch. */
 double ls_trainer_loss(const ls_trainer *trainer);
 
+/** Version, commit and hash of the program that runs: "0.1.0 1a2b3c4 0123456789abcdef". */
+void ls_trainer_build(char out[256]);
+
 /** All ranks run the same build, BLAS kernel type, thread count and libm (P2).  Collective.  LS_EUSAGE. */
 ls_status ls_trainer_check_ranks(const ls_job *job);
 

@@ -170,7 +170,13 @@ static ls_status check_base(const ls_config *base)
     LS_REQUIRE(base->data.validation != NULL, LS_EUSAGE,
                "a study reads its target from a validation set: give the base 'data.validation', as {last: 5000}");
     LS_REQUIRE(base->batch.n_phases == 0, LS_EUSAGE, "the base has a 'batch.schedule': a study sets the batch size");
-    return check_schedule(base);
+    LS_TRY(check_schedule(base));
+    const ls_node *rule = ls_node_at(base->schedule, "lr_scaling.rule");
+    LS_REQUIRE(
+        rule == NULL || strcmp(rule->text, "none") == 0, LS_EUSAGE,
+        "the base scales its learning rate by 'schedule.lr_scaling': a study tunes it at every batch size; 'arms' "
+        "are for rules");
+    return LS_OK;
 }
 
 /* The file that `base` names, with the keys of `set`. */

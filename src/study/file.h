@@ -61,6 +61,9 @@ void ls_study_file_json(const ls_study_file *file, bool identity, ls_text *out);
 ls_status ls_study_file_same(const ls_study_file *file, const ls_node *stored_settings, const ls_node *stored_base,
                              const char *path);
 
+/** LS_EUSAGE: `path` belongs to another study, by the key that is `mine` here and `theirs` (NULL: missing) there. */
+ls_status ls_study_differs(const char *path, const char *key, const ls_node *mine, const ls_node *theirs);
+
 /** One line per key: type, range, default, class, help. */
 void ls_study_keys_print(ls_text *out);
 

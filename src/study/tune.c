@@ -162,7 +162,8 @@ static int compare_probes(const void *a, const void *b)
     return (x->lr > y->lr) - (x->lr < y->lr);
 }
 
-/* An optimum at the smallest or the largest rate tried is at the search's edge: it is not known to be one. */
+/* An optimum at the smallest or the largest rate tried is at the search's edge: it is not known to be one.  Where no
+ * rate reached the target, the one that came nearest is scored: its runs are censored, not dropped. */
 static ls_status conclude(const ls_tuning *tuning, ls_size_result *result)
 {
     result->look_every = tuning->look_every;
@@ -179,11 +180,13 @@ static ls_status conclude(const ls_tuning *tuning, ls_size_result *result)
         result->best_error = fmin(result->best_error, attempt->probe.best_error);
     }
     qsort(result->probe, (size_t)result->n_probes, sizeof *result->probe, compare_probes);
-    if (!reached(tuning)) return LS_OK;
+    const bool certain = tuning->policy->out->n_wants == 0; /* nobody speculates on a rate that may be the wrong one */
+    if (!reached(tuning) && (!certain || best->probe.status == LS_TRIAL_INFEASIBLE)) return LS_OK;
     result->lr = best->probe.lr;
     result->momentum = best->probe.momentum;
     result->tuned = below && above;
-    result->look_every = ls__policy_look_every(tuning->policy->settings, (double)best->probe.steps);
+    if (reached(tuning))
+        result->look_every = ls__policy_look_every(tuning->policy->settings, (double)best->probe.steps);
     return LS_OK;
 }
 

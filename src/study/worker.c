@@ -16,7 +16,6 @@ typedef enum action { WAIT, RUN, END } action;
 
 typedef struct order {
     action action;
-    bool bound; /* by the budget */
     ls_trial_key key;
     int64_t cap;
 } order;
@@ -103,7 +102,7 @@ static ls_status decide(worker *w, order *out)
         again = false;
         LS_TRY(ls_store_refresh(w->store, NULL));
         LS_TRY(replay(w, &state));
-        *out = (order){.action = END, .bound = !state.done};
+        *out = (order){.action = END};
         ls_status status = LS_OK;
         if (ls_stop_requested())
             status = ls_status_fail(LS_ESTOPPED, __FILE__, __LINE__,
@@ -183,14 +182,13 @@ static ls_status run_trial(worker *w, const order *o)
     return ls_job_agree(w->group, status);
 }
 
-static ls_status work(worker *w, bool *bound)
+static ls_status work(worker *w)
 {
     const bool leads = ls_job_rank(w->group) == 0;
     for (;;) {
         order o = {0};
         LS_TRY(ls_job_agree(w->group, leads ? decide(w, &o) : LS_OK));
         ls_job_broadcast(w->group, 0, &o, sizeof o);
-        *bound = o.bound;
         if (o.action == END) return LS_OK;
         if (o.action == RUN) LS_TRY(run_trial(w, &o));
         if (leads) ls_progress_show(&w->progress, w->store);
@@ -198,7 +196,7 @@ static ls_status work(worker *w, bool *bound)
     }
 }
 
-ls_status ls_study_work(const ls_study *study, bool *bound)
+ls_status ls_study_work(const ls_study *study)
 {
     worker w = {.study = study};
     const int rank = ls_job_rank(study->world);
@@ -209,7 +207,7 @@ ls_status ls_study_work(const ls_study *study, bool *bound)
     if (ls_job_rank(w.group) == 0)
         status = ls_store_create(study->directory, study->file->keys.claim_expiry_s, &w.store);
     status = ls_job_agree(w.group, status);
-    if (status == LS_OK) status = work(&w, bound);
+    if (status == LS_OK) status = work(&w);
     ls_store_destroy(&w.store);
     ls_job_destroy(&w.group);
     return status;

@@ -21,7 +21,8 @@
 typedef struct world {
     double s_min, b_crit, noise; /* noise: standard deviation of log S over seeds */
     double lr_scale, curvature, limit;
-    bool never, stuck; /* no rate reaches the target; rates above the optimum stay at the initial error */
+    bool never, stuck;  /* no rate reaches the target; rates above the optimum stay at the initial error */
+    int64_t never_from; /* the same of batch sizes from here on; 0: of none */
     int n, room;
     ls_trial *trial;
     int64_t n_runs, iterations_run;
@@ -48,7 +49,8 @@ static inline double world_error(const world *w, const ls_trial_key *key, int64_
 {
     if (w->stuck && key->lr > world_optimum(w, key->global_batch_size)) return 0.9;
     const double error = 0.9 * exp(log(0.1 / 0.9) * (double)i * world_speed(w, key));
-    return w->never ? 0.5 + error / 2 : error;
+    const bool never = w->never || (w->never_from > 0 && key->global_batch_size >= w->never_from);
+    return never ? 0.5 + error / 2 : error;
 }
 
 /* The trial, by the rules of study.h; strictest: where training ends. */
