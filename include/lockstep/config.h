@@ -17,6 +17,11 @@ struct ls_text;
 
 typedef enum ls_exchange_method { LS_TREE, LS_MPI_ALLREDUCE } ls_exchange_method;
 
+/** What a signal asks of a run: to save and stop, to save and go on, nothing. */
+typedef enum ls_signal_action { LS_SIGNAL_STOP, LS_SIGNAL_SAVE, LS_SIGNAL_IGNORE } ls_signal_action;
+
+enum { LS_SIGNAL_USR1, LS_SIGNAL_USR2, LS_SIGNAL_TERM, LS_SIGNAL_INT, LS_N_SIGNALS };
+
 /** Values of the keys of the same names; text and nodes belong to the tree. */
 typedef struct ls_config {
     struct ls_node *root;
@@ -70,8 +75,10 @@ typedef struct ls_config {
         int64_t blas_threads;
         int64_t memory_limit; /* MB of activations per rank */
         int64_t ranks_per_node;
+        int64_t verify_every; /* 0: never */
         bool shortcuts;
-        const char *timeline; /* NULL: none */
+        int on_signal[LS_N_SIGNALS]; /* ls_signal_action of each */
+        const char *timeline;        /* NULL: none */
     } runtime;
 } ls_config;
 

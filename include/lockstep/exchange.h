@@ -150,6 +150,23 @@ ls_status ls_exchange_collect(ls_exchange *exchange, int tensor, float *slice, l
 /** The reverse: rank 0 gets each piece from `source` and sends it to its owner.  Collective; as above. */
 ls_status ls_exchange_deal(ls_exchange *exchange, int tensor, float *slice, ls_piece_fn source, void *context);
 
+/** Copies of the parameters in the job: one a node, or, when replicated, one a rank. */
+int ls_exchange_n_copies(const ls_exchange *exchange);
+
+/** How copies differ. */
+typedef struct ls_difference {
+    int64_t n_blocks;     /* that are not the same everywhere; 0: none, and nothing below is set.  The first of them: */
+    int64_t first, n;     /* elements of the flat vector */
+    int tensor, owner;    /* owner: its rank; -1: replicated */
+    const uint64_t *hash; /* [ls_exchange_n_copies] of each copy, in `words` */
+} ls_difference;
+
+/** Compares the copies of the parameters by 64-bit hashes of their blocks, when no run is under way but messages of the
+ *  last.  All ranks have read when one returns.  words: memory for ls_exchange_compare_words.  *out is the same on
+ * every rank.  Collective. */
+size_t ls_exchange_compare_words(const ls_exchange *exchange);
+void ls_exchange_compare(ls_exchange *exchange, uint64_t *words, ls_difference *out);
+
 ls_exchange_times ls_exchange_get_times(const ls_exchange *exchange);
 
 #endif

@@ -68,6 +68,12 @@ void ls_job_gather_all(const ls_job *job, const double *mine, const int *counts,
 /** Largest value of all ranks.  Collective. */
 double ls_job_max(const ls_job *job, double mine);
 
+/** Largest of all ranks' words, one by one, into every rank's.  Collective. */
+void ls_job_max_words(const ls_job *job, uint64_t *words, int64_t n);
+
+/** Name of the host of `rank`, into out, which is returned.  Collective. */
+const char *ls_job_host_name(const ls_job *job, int rank, char out[64]);
+
 /** Sums n floats of all ranks into every rank's x by MPI_Allreduce: in the library's order.  Collective. */
 void ls_job_allreduce(const ls_job *job, float *x, int64_t n);
 

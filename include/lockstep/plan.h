@@ -54,6 +54,10 @@ int64_t ls_phase_largest(const ls_phase *phase);
 int64_t ls_plan_max_rows(const ls_plan *plan, int size);
 int64_t ls_plan_max_runs(const ls_plan *plan, int size);
 
+/** Rows that such a rank works on at a time when a row takes so many bytes of activations and `limit_mb` is how many MB
+ *  all may take: at least a micro-batch, at most all. */
+int64_t ls_plan_group_rows(const ls_plan *plan, int size, int64_t row_bytes, int64_t limit_mb);
+
 /** The micro-batches of shards [first_shard, end_shard) of a batch of `batch_rows` rows, as runs over consecutive rows
  *  from 0; leaf counts from first_shard.  Empty shards have no run.  Returns the number of runs. */
 int ls_plan_runs(const ls_plan *plan, int64_t batch_rows, int64_t first_shard, int64_t end_shard, ls_run *runs);

@@ -70,11 +70,12 @@ ls_status ls_trainer_create(const ls_job *job, const ls_config *config, const st
 void ls_trainer_destroy(ls_trainer **trainer);
 
 /** Trains to the end.  LS_ESTOPPED when a signal (train/stop.h) ended it and the state is saved, LS_ETARGET when a
- * target was set and not reached, LS_EDIVERGED when the loss is not finite, LS_EOUTPUT when the final state could not
- * be written; *result is filled in all of these cases.  Collective. */
+ * target was set and not reached, LS_EDIVERGED when the loss is not finite, LS_EREPLICA when runtime.verify_every
+ * found copies that differ (nothing more is saved), LS_EOUTPUT when the final state could not be written; *result is
+ * filled in all of these cases.  Collective. */
 ls_status ls_trainer_run(ls_trainer *trainer, ls_training_result *result);
 
-/** One iteration, for studies, benchmarks and tests.  LS_EDIVERGED as ls_trainer_run.  Collective. */
+/** One iteration, for studies, benchmarks and tests.  LS_EDIVERGED and LS_EREPLICA as ls_trainer_run.  Collective. */
 ls_status ls_trainer_step(ls_trainer *trainer);
 
 /** A signal (train/stop.h) had come to some rank when the last iteration ended; the same on all. */

@@ -121,7 +121,7 @@ static ls_status read_number(const ls_option *row, const ls_node *node, double *
                AT(node), row->key, kind, or_auto, node->kind == LS_NODE_SCALAR ? ", not '" : "",
                node->kind == LS_NODE_SCALAR ? node->text : "", node->kind == LS_NODE_SCALAR ? "'" : "");
     const bool inside = (row->above_min ? *out > row->min : *out >= row->min) && *out <= row->max;
-    LS_REQUIRE(inside, LS_EUSAGE, "%s: '%s' is %s; allowed: %s %.17g to %.17g%s", AT(node), row->key, node->text,
+    LS_REQUIRE(inside, LS_EUSAGE, "%s: '%s' is %s; allowed: %s %.16g to %.16g%s", AT(node), row->key, node->text,
                row->above_min ? "above" : "from", row->min, row->max, or_auto);
     return LS_OK;
 }

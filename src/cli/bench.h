@@ -15,7 +15,7 @@ typedef struct ls_bench_run {
     int64_t iterations, batch, shards;
     int ranks;
     double seconds[LS_BENCH_REPEATS]; /* of `iterations` each, sorted */
-    double evaluation_s;
+    double evaluation_s, barrier_s;
     ls_phase_times part;
     ls_gemm_profile gemm;
     ls_shortcuts shortcuts;

@@ -27,6 +27,7 @@ static int list_figures(const ls_bench_run *r, figure out[MAX_FIGURES])
                           {"add_ms", "ms", 1e3 * (p->tiles - p->update)},
                           {"update_ms", "ms", 1e3 * p->update},
                           {"evaluation_s", "s", r->evaluation_s},
+                          {"barrier_us", "us", 1e6 * r->barrier_s},
                           {"gemm_gflops", "GFLOP/s", r->gemm.operations / r->gemm.seconds * 1e-9},
                           {"gemm_ms", "ms", 1e3 * r->gemm.seconds / n},
                           {"gemm_calls", "", (double)r->gemm.n_calls / n},

@@ -80,6 +80,17 @@ static ls_status measure_parts(const ls_job *job, const ls_config *config, const
     return status;
 }
 
+/* Seconds of one MPI_Barrier: it tells how far apart the ranks' cores are at the moment, which on a virtual machine may
+ * change from minute to minute. */
+static double time_barriers(const ls_job *job)
+{
+    enum { BARRIERS = 2000 };
+    ls_job_barrier(job);
+    const double start = ls_clock_s();
+    for (int i = 0; i < BARRIERS; i++) ls_job_barrier(job);
+    return (ls_clock_s() - start) / BARRIERS;
+}
+
 static ls_status measure(const ls_args *args, const ls_job *job, const ls_config *config, ls_bench_run *run)
 {
     ls_data *data;
@@ -88,6 +99,7 @@ static ls_status measure(const ls_args *args, const ls_job *job, const ls_config
     if (status == LS_OK) status = measure_parts(job, config, data, run);
     ls_data_destroy(&data);
     LS_TRY(status);
+    run->barrier_s = time_barriers(job);
     if (args->limit) LS_TRY(ls_bench_limit(job, &run->gemm, run->iterations, args->json, &run->limit_s));
     if (ls_job_rank(job) == 0) ls_bench_print(run, args->json);
     return LS_OK;

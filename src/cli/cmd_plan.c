@@ -17,6 +17,7 @@
 #include "lockstep/sampler.h"
 #include "train/data.h"
 #include "train/statistics.h"
+#include "train/watch.h"
 
 enum { MAX_LISTED = 100000 }; /* checkpoints in JSON; the last always stands */
 
@@ -62,6 +63,19 @@ static ls_status check_rows(const view *v)
     return status;
 }
 
+/* What training would refuse about its loss and the metrics that it goes by. */
+static ls_status check_goal(const view *v)
+{
+    ls_loss *loss;
+    ls_watch watch;
+    const bool present[LS_N_SETS] = {true, v->n_validation > 0, v->n_test > 0};
+    LS_TRY(ls_loss_create(v->config->loss, &loss));
+    const ls_status status =
+        ls_watch_create(v->config, present, loss->ops->classifies, !isnan(v->optimizer->common.ema), &watch);
+    ls_loss_destroy(&loss);
+    return status;
+}
+
 static ls_status build(const ls_args *args, view *v)
 {
     LS_TRY(ls_config_read(args->positional[0], args->overrides, args->n_overrides, &v->config));
@@ -70,7 +84,10 @@ static ls_status build(const ls_args *args, view *v)
     const ls_shape in = ls_data_shape(&v->info);
     LS_TRY(ls_network_create(v->config->model, &in, &v->network));
     LS_TRY(ls_statistics_check(&v->plan, v->network));
+    if (v->n_ranks > 0) /* --scale: of no one rank count */
+        LS_TRY(ls_statistics_check_memory(&v->plan, v->network, v->config->runtime.memory_limit, (int)v->n_ranks));
     LS_TRY(ls_optimizer_create(v->config->optimizer, &v->optimizer));
+    LS_TRY(check_goal(v));
     return ls_schedule_create(v->config->schedule, v->optimizer->common.lr, &v->plan.course, v->plan.total_iterations,
                               &v->schedule);
 }

@@ -17,6 +17,7 @@
 #include "lockstep/trainer.h"
 #include "math/blas.h"
 #include "train/data.h"
+#include "train/stop.h"
 #include "train/timeline.h"
 
 /* runs/<name of the configuration file without its ending> */
@@ -168,6 +169,7 @@ ls_status ls__cmd_train(const ls_args *args, const ls_job *world)
 {
     ls_config *config;
     LS_TRY(ls__read_config(args, world, &config));
+    ls_stop_choose(config->runtime.on_signal);
     ls_blas_set_threads((int)config->runtime.blas_threads);
     char *directory = args->run_dir ? ls_strdup(args->run_dir) : default_run_directory(args->positional[0]);
     ls_status status =

@@ -2,8 +2,11 @@
 
 #include <cblas.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/clock.h"
+
+enum { SMALL_PRODUCT = 1000000, SMALL_AREA = 1200, ROW_GROUP = 32, LANES = 16 };
 
 static bool profiling;
 static ls_gemm_profile profile;
@@ -53,10 +56,72 @@ void ls_gemm(int64_t m, int64_t n, int64_t k, ls_matrix a, ls_matrix b, float be
                                  .adds = beta != 0.0f});
 }
 
+/* OpenBLAS 0.3.17 and later have kernels without packing for these types; the limits are those of its
+ * sgemm_small_matrix_permit. */
+static bool has_small_kernels(void)
+{
+    static const char *const names[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
+    const char *core = ls_blas_core();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(core, names[i]) == 0) return true;
+    return false;
+}
+
 int64_t ls_gemm_piece(int64_t extent, int64_t others)
 {
-    const int64_t most = 1000000 / others / 16 * 16;
+    if (!has_small_kernels()) return extent;
+    const int64_t most = SMALL_PRODUCT / others / LANES * LANES;
     return most > 0 && most < extent ? most : extent;
+}
+
+/* Most rows of one product with k terms, such that the path has room for some vectors of columns; 0: none does.
+ * Measured, of 114 GFLOP/s: 105 to 110 with 32 rows and 32 columns of a transposed W, 105 to 114 with 16 rows and 64
+ * columns of another; packed 60 to 102. */
+static int64_t most_rows(int64_t k, bool transposed)
+{
+    const int64_t area = SMALL_PRODUCT / (k > 0 ? k : 1), few = ROW_GROUP / 2;
+    if (!has_small_kernels()) return 0;
+    if (transposed) return area >= ROW_GROUP * LANES ? ROW_GROUP : area >= few * LANES ? few : 0;
+    const int64_t rows = area / (4 * LANES) < few ? area / (4 * LANES) : few;
+    return rows >= few / 2 ? rows : 0;
+}
+
+bool ls_gemm_cuts_runs(int64_t k, bool transposed)
+{
+    return most_rows(k, transposed) > 0;
+}
+
+/* Rows of one product, such that all have about as many, and its columns. */
+static void find_block(int64_t m, int64_t k, bool transposed, int64_t *rows, int64_t *columns)
+{
+    const int64_t most = most_rows(k, transposed), step = transposed ? LANES : 4 * LANES;
+    const int64_t groups = (m + most - 1) / most;
+    int64_t area = SMALL_PRODUCT / (k > 0 ? k : 1);
+    if (transposed && area > SMALL_AREA) area = SMALL_AREA;
+    *rows = (m + groups - 1) / groups;
+    *columns = area / *rows / step * step;
+}
+
+/* Columns [j, j + n) of Y of a run, in products of `rows` rows. */
+static void columns_of_run(int64_t m, int64_t n, int64_t k, int64_t rows, const float *x, ls_matrix w, float beta,
+                           float *y, int64_t stride)
+{
+    for (int64_t i = 0; i < m; i += rows)
+        ls_gemm(m - i < rows ? m - i : rows, n, k, (ls_matrix){x + i * k, k, false}, w, beta, y + i * stride, stride);
+}
+
+/* The runs take turns at columns of W, which stay in the cache. */
+void ls_gemm_runs(int64_t n_runs, int64_t m, int64_t n, int64_t k, const float *x, ls_matrix w, float beta, float *y)
+{
+    int64_t rows = m, columns = n;
+    if (m == 0) return;
+    if (ls_gemm_cuts_runs(k, w.transposed)) find_block(m, k, w.transposed, &rows, &columns);
+    for (int64_t j = 0; j < n; j += columns) {
+        const ls_matrix part = {w.data + (w.transposed ? j * w.stride : j), w.stride, w.transposed};
+        for (int64_t r = 0; r < n_runs; r++)
+            columns_of_run(m, n - j < columns ? n - j : columns, k, rows, x + r * m * k, part, beta, y + r * m * n + j,
+                           n);
+    }
 }
 
 const char *ls_blas_core(void)

@@ -23,6 +23,14 @@ void ls_gemm(int64_t m, int64_t n, int64_t k, ls_matrix a, ls_matrix b, float be
  * is short enough, or when no piece is. */
 int64_t ls_gemm_piece(int64_t extent, int64_t others);
 
+/** Y[m,n] = X[m,k] W[k,n] + beta Y for n_runs runs of m rows that follow one another, rows of Y of n floats; each as
+ *  ls_gemm, but cut into products that take that path where the kernel type has it and k is not too long: of at most 32
+ *  rows, counted from the run's first.  The bits of a run depend on m, n, k, beta and W's orientation. */
+void ls_gemm_runs(int64_t n_runs, int64_t m, int64_t n, int64_t k, const float *x, ls_matrix w, float beta, float *y);
+
+/** Whether ls_gemm_runs cuts: then products of many rows at once are no faster than those of few. */
+bool ls_gemm_cuts_runs(int64_t k, bool transposed);
+
 /** Name of the kernel type in use ("SkylakeX"), the library's build text, and its threads. */
 const char *ls_blas_core(void);
 const char *ls_blas_build(void);

@@ -46,18 +46,27 @@ static ls_status dense_plan(ls_layer *layer)
     return LS_OK;
 }
 
+/* The first run behind `run` of another length. */
+static const ls_run *end_of_alike(const ls_run *run, const ls_run *end)
+{
+    const int64_t n = run->n;
+    while (run < end && run->n == n) run++;
+    return run;
+}
+
 /* Y[n, n_out] = X[n, n_in] W + beta Y, run by run, or for all runs at once where that gives the same bits */
 static void rows_product(const ls_pass *pass, int64_t n_out, int64_t n_in, const float *x, ls_matrix w, float beta,
                          float *y)
 {
-    if (pass->share_rows) {
-        ls_gemm(pass->n_rows, n_out, n_in, (ls_matrix){x, n_in, false}, w, beta, y, n_out);
+    const ls_run *const end = pass->runs + pass->n_runs;
+    if (pass->share_rows && !ls_gemm_cuts_runs(n_in, w.transposed)) {
+        ls_gemm_runs(1, pass->n_rows, n_out, n_in, x, w, beta, y);
         ls_pass_between(pass);
         return;
     }
-    for (const ls_run *run = pass->runs; run < pass->runs + pass->n_runs; run++) {
-        ls_gemm(run->n, n_out, n_in, (ls_matrix){x + run->first * n_in, n_in, false}, w, beta, y + run->first * n_out,
-                n_out);
+    for (const ls_run *run = pass->runs, *next; run < end; run = next) {
+        next = end_of_alike(run, end);
+        ls_gemm_runs(next - run, run->n, n_out, n_in, x + run->first * n_in, w, beta, y + run->first * n_out);
         ls_pass_between(pass);
     }
 }
@@ -136,7 +145,7 @@ static void add_gradients(const ls_layer *l, const ls_pass *pass, const float *x
     const ls_run *const end = pass->runs + pass->n_runs;
     const bool slots = pass->n_runs > 0 && has_slots(l, pass);
     for (const ls_run *run = pass->runs, *next; run < end; run = next) {
-        for (next = run + 1; next < end && next->n == run->n;) next++;
+        next = end_of_alike(run, end);
         add_alike(l, pass, run, next, slots, x, dy);
     }
     for (const ls_run *run = pass->runs; run < end && l->n_tensors == 2; run++) {

@@ -19,6 +19,8 @@ static ls_status groupnorm_plan(ls_layer *layer)
     const ls_shape channels = {.n_dim = 1, .dim = {layer->in.dim[0]}};
     LS_REQUIRE(channels.dim[0] % o->groups == 0, LS_EUSAGE,
                "%" PRId64 " groups do not divide %" PRId64 " channels; take a divisor", o->groups, channels.dim[0]);
+    LS_REQUIRE(layer->n_in > o->groups, LS_EUSAGE,
+               "a group of one number has no variance; take fewer groups than %" PRId64, o->groups);
     ls__norm_plan(layer, &channels, o->affine);
     layer->scratch_floats = LS_NORM_SCRATCH * channels.dim[0];
     return LS_OK;

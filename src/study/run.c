@@ -76,6 +76,7 @@ static ls_status try_trainer(const ls_study *s)
 static ls_status load(ls_study *s, const ls_study_options *o)
 {
     LS_TRY(read_file(s->world, o, &s->file));
+    ls_stop_choose(s->file->base->runtime.on_signal);
     ls_blas_set_threads((int)s->file->base->runtime.blas_threads);
     double budget_s = s->file->budget_s;
     if (o->budget != NULL) LS_TRY(ls_job_agree(s->world, ls_study_budget(o->budget, &budget_s)));

@@ -15,8 +15,12 @@
         .help = help_text, __VA_ARGS__                                                                                 \
     }
 #define ANY .max = LS_OPTION_MAX
+#define ON_SIGNAL(name, number, default_value, help_text)                                                              \
+    KEY("runtime.on_signal." name, LS_OPTION_CHOICE, runtime.on_signal[number], default_value, help_text,              \
+        .choices = actions, .class = LS_FREE)
 
-static const char *const methods[] = {"tree", "mpi_allreduce", NULL}; /* as ls_exchange_method */
+static const char *const methods[] = {"tree", "mpi_allreduce", NULL};  /* as ls_exchange_method */
+static const char *const actions[] = {"stop", "save", "ignore", NULL}; /* as ls_signal_action */
 
 static const ls_option keys[] = {
     KEY("data.train", LS_OPTION_NODE, data.train, NULL, "training set: {format: ..., ...}; see 'lockstep info formats'",
@@ -65,7 +69,8 @@ static const ls_option keys[] = {
         "tree: the same bits at any rank count; mpi_allreduce: MPI_Allreduce and a replica of everything on every rank",
         .choices = methods),
     KEY("target.metric", LS_OPTION_TEXT, target.metric, "~",
-        "{validation,test}_{loss,accuracy,error}; training ends when it reaches the target"),
+        "{validation,test}_{loss,accuracy,error}, or {validation,test}_ema_{loss,accuracy,error} with optimizer.ema; "
+        "training ends when it reaches the target"),
     KEY("target.above", LS_OPTION_REAL, target.above, "~", "reached when the metric is above this", .min = -1e300, ANY),
     KEY("target.below", LS_OPTION_REAL, target.below, "~", "reached when the metric is below this", .min = -1e300, ANY),
     KEY("target.patience", LS_OPTION_INT, target.patience, "0",
@@ -80,7 +85,7 @@ static const ls_option keys[] = {
     KEY("checkpoint.keep", LS_OPTION_INT, checkpoint.keep, "3", "newest checkpoints that are kept; 0: all", .max = 1e9,
         .class = LS_FREE),
     KEY("checkpoint.best", LS_OPTION_TEXT, checkpoint.best, "~",
-        "metric; the best state so far is kept as best.safetensors"),
+        "metric, named as in target.metric; the best state so far is kept as best.safetensors"),
     KEY("checkpoint.initial", LS_OPTION_BOOL, checkpoint.initial, "false", "save the initial state as iteration 0",
         .class = LS_FREE),
     KEY("checkpoint.background", LS_OPTION_BOOL, checkpoint.background, "true",
@@ -99,8 +104,18 @@ static const ls_option keys[] = {
     KEY("runtime.ranks_per_node", LS_OPTION_INT, runtime.ranks_per_node, "0",
         "ranks that share memory; 0: all ranks of a host; smaller values split a host, for tests and for sockets",
         .max = 1e6, .class = LS_FREE),
+    KEY("runtime.verify_every", LS_OPTION_INT, runtime.verify_every, "0",
+        "iterations after which the nodes' copies of the parameters are compared; one that differs ends the run with "
+        "6; "
+        "0: never",
+        .max = 1e15, .class = LS_FREE),
     KEY("runtime.shortcuts", LS_OPTION_BOOL, runtime.shortcuts, "true",
         "share matrix products between shards where a trial at the start finds equal bits", .class = LS_FREE),
+    ON_SIGNAL("usr1", LS_SIGNAL_USR1, "stop",
+              "what USR1 asks of a run: stop: save and end with 75; save: save and go on; ignore: nothing"),
+    ON_SIGNAL("usr2", LS_SIGNAL_USR2, "save", "the same of USR2"),
+    ON_SIGNAL("term", LS_SIGNAL_TERM, "stop", "the same of TERM"),
+    ON_SIGNAL("int", LS_SIGNAL_INT, "stop", "the same of INT; while it is stop, a second INT ends the run at once"),
     KEY("runtime.timeline", LS_OPTION_TEXT, runtime.timeline, "~",
         "file for a trace of what every rank did when, for ui.perfetto.dev or chrome://tracing", .class = LS_FREE),
     {0}};

@@ -9,7 +9,7 @@
 #include "train/stop.h"
 #include "train/trainer_internal.h"
 
-enum { WORD_TIME_IS_UP = 1, WORD_SIGNAL = 2, WORD_SAVE_FAILED = 128, WORD_STATUS_SHIFT = 8 };
+enum { WORD_TIME_IS_UP = 1, WORD_SIGNAL = 2, WORD_SAVE = 4, WORD_SAVE_FAILED = 128, WORD_STATUS_SHIFT = 8 };
 
 /* Adds the time since *mark to *total and moves the mark. */
 static void lap(ls_event_kind kind, double *mark, double *total)
@@ -160,7 +160,14 @@ static void compute_gradients(ls_trainer *t, const ls_batch *batch)
     ls__merge_gradients(t);
 }
 
-/* Rank 0's clock decides for all, a signal to any rank stops all: each rank tells its own by its word. */
+/* A signal to mpirun reaches the ranks one after the other: those that come late have had their save. */
+static bool wants_save(const ls_trainer *t)
+{
+    static const double same_signal_s = 1.0;
+    return ls_stop_save_requested() && !(ls_clock_s() - t->save.asked_s < same_signal_s);
+}
+
+/* Rank 0's clock decides for all, a signal to any rank asks all: each rank tells its own by its word. */
 static uint32_t word_of(const ls_trainer *t)
 {
     const double limit = t->config->train.max_time_s;
@@ -168,7 +175,8 @@ static uint32_t word_of(const ls_trainer *t)
     const bool save_failed =
         t->save.pending.directory != NULL && t->save.saver != NULL && ls_saver_has_failed(t->save.saver);
     return ((uint32_t)t->output_status << WORD_STATUS_SHIFT) | (up ? WORD_TIME_IS_UP : 0u) |
-           (ls_stop_requested() ? WORD_SIGNAL : 0u) | (save_failed ? WORD_SAVE_FAILED : 0u);
+           (ls_stop_requested() ? WORD_SIGNAL : 0u) | (wants_save(t) ? WORD_SAVE : 0u) |
+           (save_failed ? WORD_SAVE_FAILED : 0u);
 }
 
 /* The same numbers on every rank, so the same verdict. */
@@ -197,6 +205,8 @@ static ls_status read_words(ls_trainer *t)
     t->time_is_up = (flags & WORD_TIME_IS_UP) != 0;
     t->save.failed = (flags & WORD_SAVE_FAILED) != 0;
     t->signalled = (flags & WORD_SIGNAL) != 0;
+    t->save.asked = (flags & WORD_SAVE) != 0;
+    if (t->save.asked) t->save.asked_s = ls_clock_s();
     return LS_OK;
 }
 
@@ -212,11 +222,13 @@ ls_status ls__iterate(ls_trainer *t)
     t->divisor = (float)batch.rows;
     compute_gradients(t, &batch);
     ls__statistics_end(t, batch.rows);
+    const ls_status verified = ls__verify_when_due(t);
     ls_exchange_set_word(t->exchange, word_of(t));
     const double exchange = ls_timeline_begin();
     ls__exchange_and_update(t);
     ls_timeline_end(LS_EVENT_EXCHANGE, completed, exchange);
     t->state.iteration = completed;
+    LS_TRY(verified); /* after the exchange, whose messages were under way */
     LS_TRY(read_words(t));
     LS_TRY(judge(t, &batch));
     t->samples += batch.rows;

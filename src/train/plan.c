@@ -128,6 +128,15 @@ int64_t ls_plan_max_rows(const ls_plan *plan, int size)
     return rows < b ? rows : b;
 }
 
+int64_t ls_plan_group_rows(const ls_plan *plan, int size, int64_t row_bytes, int64_t limit_mb)
+{
+    const int64_t all = ls_plan_max_rows(plan, size), fits = limit_mb * 1000000 / row_bytes;
+    const int64_t batch = ls_plan_max_rows(plan, 1);
+    const int64_t least = plan->micro_batch_size < batch ? plan->micro_batch_size : batch;
+    const int64_t rows = all < fits ? all : fits;
+    return rows > least ? rows : least;
+}
+
 int64_t ls_plan_max_runs(const ls_plan *plan, int size)
 {
     const int64_t shards = (plan->n_shards + size - 1) / size;

@@ -35,13 +35,15 @@ static ls_status check_shards(const ls_plan *plan, int64_t batch_rows)
     return LS_OK;
 }
 
+/* PyTorch takes one image by itself, for its many pixels; a last batch of one sample is nobody's wish. */
 static ls_status check_batch(const ls_plan *plan, const ls_layer *layer, int64_t batch_rows)
 {
+    LS_REQUIRE(batch_rows > 1 || plan->global_batch_size == 1, LS_EUSAGE,
+               "the last batch of an epoch has one sample, from which no 'statistics: batch' are taken; set "
+               "batch.drop_last: true or another batch.global_batch_size");
     LS_REQUIRE(batch_rows * (layer->n_in / layer->in.dim[0]) > 1, LS_EUSAGE,
-               "'statistics: batch' needs two numbers in a channel, but %s has one sample; %s",
-               batch_rows < plan->global_batch_size ? "the last batch of an epoch" : "a batch",
-               batch_rows < plan->global_batch_size ? "set batch.drop_last: true or another batch.global_batch_size"
-                                                    : "raise batch.global_batch_size");
+               "'statistics: batch' needs two numbers in a channel, but a batch has one sample; raise "
+               "batch.global_batch_size");
     return LS_OK;
 }
 
@@ -59,20 +61,14 @@ ls_status ls_statistics_check(const ls_plan *plan, const ls_network *network)
     return LS_OK;
 }
 
-/* Some layer waits for the sums of all ranks. */
-static bool meets(const ls_trainer *t)
+ls_status ls_statistics_check_memory(const ls_plan *plan, const ls_network *network, int64_t limit_mb, int size)
 {
-    return ls_network_n_sums(t->network) > ls_network_n_shard_sums(t->network);
-}
-
-ls_status ls__statistics_check_memory(const ls_trainer *t)
-{
-    const int64_t rows = ls_plan_max_rows(&t->plan, ls_job_size(t->job));
-    LS_REQUIRE(!meets(t) || t->group_rows >= rows, LS_EUSAGE,
+    const bool meets = ls_network_n_sums(network) > ls_network_n_shard_sums(network); /* some layer waits for all */
+    const int64_t rows = ls_plan_max_rows(plan, size), row_bytes = ls_network_row_floats(network) * 4;
+    LS_REQUIRE(!meets || ls_plan_group_rows(plan, size, row_bytes, limit_mb) >= rows, LS_EUSAGE,
                "'statistics: batch' needs the activations of all %" PRId64 " rows of a rank at once, %" PRId64
-               " MB; 'runtime.memory_limit' is %" PRId64 " MB: raise it, or use more ranks",
-               rows, rows * ls_network_row_floats(t->network) * (int64_t)sizeof(float) / 1000000 + 1,
-               t->config->runtime.memory_limit);
+               " MB on %d rank%s; 'runtime.memory_limit' is %" PRId64 " MB: raise it, or use more ranks",
+               rows, rows * row_bytes / 1000000 + 1, size, size == 1 ? "" : "s", limit_mb);
     return LS_OK;
 }
 

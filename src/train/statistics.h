@@ -19,12 +19,12 @@ typedef struct ls_statistics {
 } ls_statistics;
 
 /** A network's statistics make sense for a plan: a shard is one micro-batch and has two rows, a batch two numbers a
- *  channel.  LS_EUSAGE names the layer and what to change.  Not collective. */
+ *  channel, and no last batch is a single sample.  LS_EUSAGE names the layer and what to change.  Not collective. */
 ls_status ls_statistics_check(const ls_plan *plan, const ls_network *network);
 
-/** Statistics over the batch need all rows of a rank in one group of micro-batches: LS_EUSAGE when they exceed what
- *  runtime.memory_limit allows.  Not collective, the same on every rank. */
-ls_status ls__statistics_check_memory(const struct ls_trainer *trainer);
+/** Statistics over the batch need all rows of a rank, one of `size`, in one group of micro-batches: LS_EUSAGE when they
+ *  exceed what runtime.memory_limit, in MB, allows.  Not collective, the same on every rank. */
+ls_status ls_statistics_check_memory(const ls_plan *plan, const ls_network *network, int64_t limit_mb, int size);
 
 /** Collective; errors are agreed. */
 ls_status ls__statistics_create(struct ls_trainer *trainer);

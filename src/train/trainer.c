@@ -35,7 +35,8 @@ static ls_status create_model(ls_trainer *t)
     LS_TRY(ls_optimizer_create(t->config->optimizer, &t->optimizer));
     LS_TRY(ls_schedule_create(t->config->schedule, t->optimizer->common.lr, &t->plan.course, t->plan.total_iterations,
                               &t->schedule));
-    LS_TRY(ls_watch_create(t->config, t->data->present, t->loss->ops->classifies, &t->watch));
+    LS_TRY(ls_watch_create(t->config, t->data->present, t->loss->ops->classifies, !isnan(t->optimizer->common.ema),
+                           &t->watch));
     for (int i = 0; i < LS_N_SETS; i++) {
         char what[32];
         snprintf(what, sizeof what, "data.%s", ls__set_names[i]);
@@ -68,13 +69,11 @@ static ls_status create_exchange(ls_trainer *t)
 static void size_groups(ls_trainer *t, int64_t *chunk, int64_t *executor_rows)
 {
     const int64_t row_bytes = ls_network_row_floats(t->network) * (int64_t)sizeof(float);
-    const int64_t fits = t->config->runtime.memory_limit * 1000000 / row_bytes;
     int64_t largest = 1;
     for (int i = LS_VALIDATION; i < LS_N_SETS; i++)
         if (t->data->present[i]) largest = larger(largest, t->data->set[i].info.n_samples);
     *chunk = smaller(t->config->eval.batch, largest);
-    t->group_rows = larger(smaller(ls_plan_max_rows(&t->plan, ls_job_size(t->job)), fits),
-                           smaller(t->plan.micro_batch_size, ls_plan_max_rows(&t->plan, 1)));
+    t->group_rows = ls_plan_group_rows(&t->plan, ls_job_size(t->job), row_bytes, t->config->runtime.memory_limit);
     *executor_rows = larger(t->group_rows, *chunk);
 }
 
@@ -82,7 +81,7 @@ static ls_status create_buffers(ls_trainer *t)
 {
     int64_t chunk, rows;
     size_groups(t, &chunk, &rows);
-    LS_TRY(ls__statistics_check_memory(t));
+    LS_TRY(ls_statistics_check_memory(&t->plan, t->network, t->config->runtime.memory_limit, ls_job_size(t->job)));
     LS_TRY(ls_executor_create(t->network, rows, &t->executor));
     LS_TRY(ls_scorer_create(t->job, t->network, t->executor, t->loss, t->data->normalizer, chunk, &t->scorer));
     t->runs = ls_calloc((size_t)ls_plan_max_runs(&t->plan, ls_job_size(t->job)), sizeof *t->runs);
@@ -99,6 +98,7 @@ static ls_status create_buffers(ls_trainer *t)
     LS_TRY(ls__create_update(t));
     LS_TRY(ls__reading_create(t));
     LS_TRY(ls__create_hooks(t));
+    LS_TRY(ls__verify_create(t));
     return ls__try_sharing(t);
 }
 
@@ -150,6 +150,7 @@ static void notice_method(const ls_trainer *t)
 static ls_status create(ls_trainer *t)
 {
     t->evaluated_at = t->saved_at = -1;
+    t->save.asked_s = NAN;
     LS_TRY(ls_job_agree(t->job, create_model(t)));
     LS_TRY(create_exchange(t));
     LS_TRY(ls__statistics_create(t));
@@ -197,6 +198,7 @@ void ls_trainer_destroy(ls_trainer **trainer)
     ls_free(t->ids);
     ls_free(t->labels);
     ls_free(t->targets);
+    ls_free(t->verify);
     ls__statistics_destroy(t);
     ls__reading_destroy(t);
     ls_scorer_destroy(&t->scorer);
@@ -232,6 +234,16 @@ bool ls_trainer_signalled(const ls_trainer *t)
     return t->signalled;
 }
 
+/* A numbered checkpoint that is not the last. */
+static bool save_is_due(ls_trainer *t)
+{
+    if (t->state.iteration == t->plan.total_iterations) return false;
+    if (!t->save.asked) return ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration);
+    ls__progress_clear(t);
+    ls_notice("a signal asks for a checkpoint: saving iteration %" PRId64, t->state.iteration);
+    return true;
+}
+
 static ls_status train(ls_trainer *t, ls_stop_reason *reason)
 {
     const bool saves = t->options.run_directory != NULL;
@@ -244,8 +256,7 @@ static ls_status train(ls_trainer *t, ls_stop_reason *reason)
         ls__metrics_train(t);
         ls__progress_iteration(t);
         if (ls_plan_eval_due(&t->plan, t->config, t->state.iteration)) LS_TRY(ls__evaluate(t, false, &best));
-        const bool last = t->state.iteration == t->plan.total_iterations;
-        const bool due = !last && ls_plan_checkpoint_due(&t->plan, t->config, t->state.iteration);
+        const bool due = saves && save_is_due(t);
         if (saves && (best || due)) LS_TRY(ls__save_or_warn(t, best, due));
         if (ls_job_rank(t->job) == 0 && t->metrics != NULL) t->output_status = ls_metrics_status(t->metrics);
     }
@@ -293,6 +304,7 @@ static void fill_result(ls_trainer *t, double start_s, ls_training_result *resul
 /* The last evaluation covers every set, but for one that a signal hurries; the last checkpoint is always written. */
 static ls_status finish(ls_trainer *t, ls_stop_reason reason)
 {
+    LS_TRY(ls__verify(t));
     if (reason != LS_STOP_SIGNAL) LS_TRY(ls__evaluate(t, true, NULL));
     return t->options.run_directory != NULL ? ls__save_now(t) : LS_OK;
 }

@@ -32,6 +32,8 @@ typedef struct ls_saving {
     ls_save pending;    /* begun and not settled: on all ranks; of no file: none */
     bool told;          /* rank 0: its lines are written */
     bool failed;        /* rank 0's word of the last iteration said so */
+    bool asked;         /* by a signal: some rank's word of the last iteration said so */
+    double asked_s;     /* when that was last so; before: NaN */
     double stall_s;     /* that training stood still for it */
     double best_before; /* state.best_saved without the pending best */
 } ls_saving;
@@ -83,6 +85,8 @@ struct ls_trainer {
     double start_s, iteration_s;
     ls_phase_times times;
     int64_t samples;
+
+    uint64_t *verify; /* memory of a comparison; NULL: not asked, or there is one copy alone */
 
     ls_saving save;
     ls_metrics *metrics; /* rank 0 */
@@ -153,6 +157,16 @@ ls_status ls__save_look(ls_trainer *trainer);
 
 /** Rank 0 waits for a save under way and writes its line if it ended well; elsewhere nothing.  Not collective. */
 void ls__save_tell(ls_trainer *trainer);
+
+/** Prepares what runtime.verify_every asks; after the exchange is made.  Not collective.  LS_ENOMEM. */
+ls_status ls__verify_create(ls_trainer *trainer);
+
+/** Compares the copies of the parameters, if that was asked.  LS_EREPLICA: they differ; the same on all ranks.
+ *  Collective. */
+ls_status ls__verify(ls_trainer *trainer);
+
+/** The same in an iteration that it is due in, before the update, which would share a wrong slice with all. */
+ls_status ls__verify_when_due(ls_trainer *trainer);
 
 /** Vectors that their owners keep: the optimizer's slots, and the moving average behind them. */
 int ls__n_kept(const ls_trainer *trainer);

@@ -9,6 +9,7 @@
 typedef struct ls_metric {
     int which; /* LS_VALIDATION or LS_TEST; -1: none */
     enum { LS_METRIC_LOSS, LS_METRIC_ACCURACY, LS_METRIC_ERROR } kind;
+    bool ema; /* of the parameters' moving average */
 } ls_metric;
 
 typedef struct ls_watch {
@@ -16,8 +17,9 @@ typedef struct ls_watch {
 } ls_watch;
 
 /** Reads target.metric and checkpoint.best.  LS_EUSAGE: unknown name, a set that is not there, accuracy of a
- *  regression. */
-ls_status ls_watch_create(const ls_config *config, const bool *present, bool classification, ls_watch *out);
+ *  regression, or a metric of the moving average in a run that keeps none (`averaged`). */
+ls_status ls_watch_create(const ls_config *config, const bool *present, bool classification, bool averaged,
+                          ls_watch *out);
 
 double ls_metric_value(const ls_metric *metric, const ls_evaluation *evaluations);
 

@@ -26,15 +26,34 @@ refused "needs two rows in a shard, but the last batch of an epoch, of 10 sample
 refused "needs two rows in a shard, but a batch of 20 samples in 20 shards leaves one in some; lower batch.shards" --batch-size 20 --shards 20
 expect_exit 0 "iterations per epoch" run_np 0 plan bn.yaml --batch-size 80 --shards 8 --set batch.drop_last=true
 model '[{dense: 16}, batchnorm, {dense: 4}]'
-refused "layer 1 \(batchnorm\): 'statistics: batch' needs two numbers in a channel, but the last batch of an epoch has one sample; set batch.drop_last: true" \
+refused "layer 1 \(batchnorm\): the last batch of an epoch has one sample, from which no 'statistics: batch' are taken; set batch.drop_last: true" \
     --batch-size 83
 refused "but a batch has one sample; raise batch.global_batch_size" --batch-size 1
 expect_exit 0 "iterations per epoch" run_np 0 plan bn.yaml --batch-size 83 --set batch.drop_last=true
+# an image has many numbers in a channel: PyTorch takes one by itself, and so do we, but not as the tail of an epoch
+cat >image.yaml <<'END'
+data:
+  train: {format: idx, images: i, labels: l}
+model: [{conv: {filters: 2, kernel: 3}}, batchnorm, {dense: 3}]
+batch: {global_batch_size: 4}
+optimizer: {name: sgd, lr: 0.01}
+train: {epochs: 1}
+END
+idx_images i 9 6 6
+idx_labels l 9 3
+cp image.yaml bn.yaml
+refused "layer 1 \(batchnorm\): the last batch of an epoch has one sample" --batch-size 4
+expect_exit 0 "iterations per epoch +9" run_np 0 plan bn.yaml --batch-size 1
+expect_exit 0 "iterations per epoch +2" run_np 0 plan bn.yaml --batch-size 4 --set batch.drop_last=true
 model '[{dense: 512}, batchnorm, {dense: 4}]'
 for np in 1 2; do
-    expect_exit 2 "'statistics: batch' needs the activations of all $((np == 1 ? 250 : 128)) rows.*'runtime.memory_limit' is 1 MB: raise it, or use more ranks" \
-        run_np $np train bn.yaml --batch-size 250 --set runtime.memory_limit=1 --run-dir never
+    says="'statistics: batch' needs the activations of all $((np == 1 ? 250 : 128)) rows.* on $np ranks?; 'runtime.memory_limit' is 1 MB: raise it, or use more ranks"
+    expect_exit 2 "$says" run_np $np train bn.yaml --batch-size 250 --set runtime.memory_limit=1 --run-dir never
+    expect_exit 2 "$says" run_np 0 plan bn.yaml --batch-size 250 --set runtime.memory_limit=1 --ranks $np
 done
+# what plan accepts, train does
+expect_exit 0 "rank 3 " run_np 0 plan bn.yaml --batch-size 250 --set runtime.memory_limit=1 --ranks 4
+expect_exit 0 "done" run_np 4 train bn.yaml --batch-size 250 --set runtime.memory_limit=1 --max-iterations 2 --run-dir fits
 model '[{dense: 16}, {batchnorm: {statistics: shards}}, {dense: 4}]'
 refused "'statistics' must be one of: batch, shard"
 

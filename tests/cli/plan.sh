@@ -151,6 +151,22 @@ run_np 0 plan c.yaml --json >json
 for key in n_samples iterations_per_epoch total_iterations shards micro_batch_size n_parameters global_batch_size; do
     same "$key of the run" "$(value_of $key shuffled/metrics.jsonl)" "$(value_of $key json)"
 done
+# ---- what train refuses of the loss and of metrics, plan refuses ----
+small_config small.yaml
+for np in 0 2; do
+    command=(plan small.yaml)
+    [ $np = 0 ] || command=(train small.yaml --run-dir never)
+    expect_exit 2 "unknown key 'label_smothing' in softmax_cross_entropy; did you mean 'label_smoothing'" \
+        run_np $np "${command[@]}" --set 'loss={softmax_cross_entropy: {label_smothing: 0.1}}'
+    expect_exit 2 "unknown loss 'mes'; did you mean 'mse'" run_np $np "${command[@]}" --set loss=mes
+    expect_exit 2 "'checkpoint.best' is 'test_acuracy'; known: " run_np $np "${command[@]}" --set checkpoint.best=test_acuracy
+    expect_exit 2 "'target.metric' is 'test_loss', but there is no data.test" run_np $np "${command[@]}" \
+        --set 'target={metric: test_loss, below: 1}' --set data.test=~
+    expect_exit 2 "there is no moving average of the parameters; set optimizer.ema" run_np $np "${command[@]}" \
+        --set 'target={metric: test_ema_loss, below: 1}'
+done
+expect_exit 0 "" run_np 0 plan small.yaml --set 'target={metric: test_ema_loss, below: 1}' --set optimizer.ema=0.9
+
 # ---- the model of scale, on round numbers: half the rows, half the time; 4 N (M - 1) / M (k + 1) bytes a node ----
 cat >scale.yaml <<'END'
 data: {train: {format: synthetic, samples: 640, features: 64, classes: 16}}

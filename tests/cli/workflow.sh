@@ -124,6 +124,19 @@ same "and no evaluation before it did" \
     "$(grep '"set": "test"' target/metrics.jsonl | sed 's/.*"accuracy": \([0-9.]*\).*/\1/' | awk '$1 > 0.6' | wc -l)" 1
 expect_exit 0 "iterations +$n \(0 in this run\)" run_np 3 train c.yaml --run-dir target --resume auto --epochs 500 \
     --set 'target={metric: test_accuracy, above: 0.6}'
+# ---- metrics of the moving average ----
+expect_exit 0 "done: the target" run_np 3 train c.yaml --run-dir average --epochs 8 --set optimizer.ema=0.8 \
+    --set checkpoint.best=validation_ema_error --set 'target={metric: test_ema_accuracy, above: 0.6}' --save-interval 0
+same "the run ends by the average's accuracy" "$(grep -o '"reason": "[a-z]*"' average/metrics.jsonl)" '"reason": "target"'
+averages() { grep "\"set\": \"$1\"" average/metrics.jsonl | sed -E "s/.*\"iteration\": ([0-9]+).*\"$2\": ([0-9.]+).*/\2 \1/"; }
+check "which is above the goal in the last line alone" test "$(averages test ema_accuracy | awk '$1 > 0.6' | cut -d' ' -f2)" = \
+    "$(averages test ema_accuracy | tail -1 | cut -d' ' -f2)"
+best=$(averages validation ema_error | sort -g -s -k1,1 | head -1)
+same "iteration of the best average" "$("$LOCKSTEP" inspect average/best.safetensors | awk '$1 == "iteration" { print $2 }')" "${best#* }"
+expect_exit 0 "" run_np 2 eval average/best.safetensors --split validation --ema --json
+same "its accuracy" "$(awk "BEGIN { print 1 - ${best% *} }")" "$(value_of accuracy out | awk '{ print $1 + 0 }')"
+expect_exit 2 "'target.metric' is 'test_ema_accuracy', but there is no moving average of the parameters; set optimizer.ema" \
+    run_np 2 train c.yaml --run-dir never --set 'target={metric: test_ema_accuracy, above: 0.6}'
 expect_exit 0 "no better metric for target.patience" run_np 2 train c.yaml --run-dir patience --epochs 500 --lr 0 \
     --set 'target={metric: validation_loss, patience: 3}'
 same "patience of 3 after the first evaluation" "$(readlink patience/latest)" ckpt-00000020.safetensors
@@ -221,7 +234,7 @@ expect_exit 0 "exit codes" run_np 0 --help
 
 # ---- bench ----
 expect_exit 0 "ranks 2, global batch 50" run_np 2 bench c.yaml --iterations 5
-for part in samples_per_s iteration_ms data_ms forward_ms backward_ms wait_ms network_ms add_ms update_ms evaluation_s \
+for part in samples_per_s iteration_ms barrier_us data_ms forward_ms backward_ms wait_ms network_ms add_ms update_ms evaluation_s \
     gemm_gflops gemm_ms; do
     check "bench prints $part" grep -Eq "\\b$part +[0-9.e+-]+" out
 done

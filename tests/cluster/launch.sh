@@ -65,6 +65,24 @@ by_signal() { # by_signal SIGNAL WHERE... : WHERE starts launch/run and says how
 }
 for signal in USR1 TERM INT; do by_signal $signal "$run" -n 4; done
 
+# USR2: the run saves and goes on
+rm -rf part
+"$run" -n 4 train run.yaml --run-dir part >part.out 2>&1 &
+pid=$!
+hold part
+interrupt part kill -USR2 $pid
+wait $pid
+same "USR2: the exit code" $? 0
+same "USR2: saves" "$(grep -c '"event": "save"' part/metrics.jsonl)" $(($(grep -c '"event": "save"' quiet/metrics.jsonl) + 1))
+same "USR2: the hash" "$(hash_of part/latest)" "$expected"
+rm -rf part
+"$run" -n 2 train run.yaml --run-dir part >part.out 2>&1 &
+pid=$!
+sleep 0.05
+kill -USR2 $pid
+wait $pid
+same "USR2 to a launcher that has hardly begun: the exit code" $? 0
+
 # before the ranks exist, too
 for delay in 0.1 0.2 0.4; do
     rm -rf part

@@ -152,6 +152,14 @@ static inline ls_study_state world_study(world *w, const ls_study_settings *s)
     return (ls_study_state){0};
 }
 
+static inline const ls_size_result *size_of(const ls_study_state *state, ls_study_arm arm, int64_t size)
+{
+    for (int i = 0; i < state->n_sizes[arm]; i++)
+        if (state->size[arm][i].size == size) return &state->size[arm][i];
+    fail_msg("no size %d", (int)size);
+    return NULL;
+}
+
 static inline world world_default(void)
 {
     return (world){.s_min = 350, .b_crit = 230, .noise = 0.08, .lr_scale = 0.01, .curvature = 0.25, .limit = 3.5};

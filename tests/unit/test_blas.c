@@ -150,6 +150,37 @@ static void alignment_does_not_change_bits(void **state)
         }
 }
 
+/* Runs together and one by one: the same bits, and the right ones. */
+static void check_runs(int64_t n_runs, int64_t m, int64_t n, int64_t k, bool transposed, float beta)
+{
+    float *x = matrix(n_runs * m * k, 1), *w = matrix(k * n, 2);
+    float *before = matrix(n_runs * m * n, 3), *y = matrix(n_runs * m * n, 3), *alone = matrix(n_runs * m * n, 3);
+    const ls_matrix b = {w, transposed ? k : n, transposed};
+    const problem p = {.m = n_runs * m, .n = n, .k = k, .b_transposed = transposed, .beta = beta};
+    ls_gemm_runs(n_runs, m, n, k, x, b, beta, y);
+    check_result(&p, (ls_matrix){x, k, false}, b, before, y, n);
+    for (int64_t r = 0; r < n_runs; r++) ls_gemm_runs(1, m, n, k, x + r * m * k, b, beta, alone + r * m * n);
+    assert_memory_equal(alone, y, (size_t)(n_runs * m * n) * sizeof *y);
+    ls_free(x);
+    ls_free(w);
+    ls_free(before);
+    ls_free(y);
+    ls_free(alone);
+}
+
+static void runs(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = {{1, 1, 1},      {1, 10, 512},   {12, 100, 30},  {13, 33, 784}, {16, 130, 784},
+                                        {32, 128, 784}, {33, 64, 976},  {40, 48, 977},  {75, 17, 129}, {128, 70, 10},
+                                        {16, 48, 1024}, {17, 65, 1953}, {33, 20, 3136}, {5, 16, 4000}, {3, 4, 0}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int bits = 0; bits < 4; bits++)
+            for (int64_t n_runs = 0; n_runs <= 3; n_runs++)
+                check_runs(n_runs, shapes[s][0], shapes[s][1], shapes[s][2], bits & 1, (bits & 2) ? 1.0f : 0.0f);
+    ls_gemm_runs(2, 0, 3, 4, NULL, (ls_matrix){NULL, 3, false}, 0, NULL);
+}
+
 static void profile(void **state)
 {
     (void)state;
@@ -190,9 +221,13 @@ static void threads_and_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products),    cmocka_unit_test(every_small_shape),
-        cmocka_unit_test(no_products), cmocka_unit_test(alignment_does_not_change_bits),
-        cmocka_unit_test(profile),     cmocka_unit_test(threads_and_names),
+        cmocka_unit_test(products),
+        cmocka_unit_test(every_small_shape),
+        cmocka_unit_test(no_products),
+        cmocka_unit_test(alignment_does_not_change_bits),
+        cmocka_unit_test(runs),
+        cmocka_unit_test(profile),
+        cmocka_unit_test(threads_and_names),
     };
     ls_blas_set_threads(1);
     return cmocka_run_group_tests(tests, NULL, NULL);

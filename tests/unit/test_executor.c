@@ -208,7 +208,7 @@ static void test_every_triple_of_layers_equals_twin(void **state)
 }
 
 static const char *const mixed = "[dropout: 0.1, dense: 33, relu, dropout: 0.3, dense: 17, tanh, dropout: 0.2, gelu, "
-                                 "residual: {body: [groupnorm: 17, relu, dense: 9], shortcut: [dense: 9]}, layernorm, "
+                                 "residual: {body: [groupnorm: 1, relu, dense: 9], shortcut: [dense: 9]}, layernorm, "
                                  "residual: [relu, dropout: 0.1], dense: 5]";
 
 static void test_groups_give_the_same_bits(void **state)

@@ -241,7 +241,11 @@ static void bounds_are_tight(void **state)
     assert_int_equal(ls_plan_max_rows(&plan, 8), 13);
     assert_int_equal(ls_plan_max_runs(&plan, 8), 3);
     assert_int_equal(ls_plan_max_rows(&plan, 100), 13);
-    plan = make(&config, 16); /* a single batch of 16 rows */
+    assert_int_equal(ls_plan_group_rows(&plan, 1, 20000, 2), 100);
+    assert_int_equal(ls_plan_group_rows(&plan, 1, 20000, 1), 50);
+    assert_int_equal(ls_plan_group_rows(&plan, 4, 20000, 1), 26);
+    assert_int_equal(ls_plan_group_rows(&plan, 1, 2000000, 1), 5); /* a micro-batch always */
+    plan = make(&config, 16);                                      /* a single batch of 16 rows */
     assert_int_equal(ls_plan_max_rows(&plan, 1), 16);
     assert_int_equal(ls_plan_max_rows(&plan, 8), 2);
     assert_int_equal(ls_plan_max_runs(&plan, 1), 8);

@@ -84,6 +84,8 @@ static void test_refusals_name_place_and_reason(void **state)
     refused("- residual: [flatten]", &image, "the body gives [24], the block's input [2, 3, 4]", "'shortcut'");
     refused("- relu\n- residual:\n  - relu\n  - groupnorm: 3\n", &in, "test.yaml:4:5: layer 1.body.1 (groupnorm)",
             "3 groups do not divide 4 channels");
+    refused("[flatten, groupnorm: 16]", &(ls_shape){3, {4, 2, 2}}, "layer 1 (groupnorm)",
+            "a group of one number has no variance; take fewer groups than 16");
     refused("- residual:\n  - rleu\n", &in, "test.yaml:2:5: unknown layer 'rleu'", "did you mean 'relu'?");
     refused("- residual: {bdoy: [relu]}\n", &in, "unknown key 'bdoy'", "'body'");
     refused("- residual: 3\n", &in, "test.yaml:1:3", "'body' must be a list");

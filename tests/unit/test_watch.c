@@ -18,7 +18,7 @@ static ls_watch make(const char *target, const char *best)
 {
     ls_watch watch;
     const ls_config config = {.target.metric = target, .checkpoint.best = best};
-    if (ls_watch_create(&config, all, true, &watch) != LS_OK) fail_msg("%s", ls_status_message());
+    if (ls_watch_create(&config, all, true, true, &watch) != LS_OK) fail_msg("%s", ls_status_message());
     return watch;
 }
 
@@ -28,30 +28,40 @@ static void names(void **state)
     static const struct {
         const char *name;
         int which, kind;
-    } cases[] = {{"validation_loss", LS_VALIDATION, LS_METRIC_LOSS},
-                 {"validation_accuracy", LS_VALIDATION, LS_METRIC_ACCURACY},
-                 {"validation_error", LS_VALIDATION, LS_METRIC_ERROR},
-                 {"test_loss", LS_TEST, LS_METRIC_LOSS},
-                 {"test_accuracy", LS_TEST, LS_METRIC_ACCURACY},
-                 {"test_error", LS_TEST, LS_METRIC_ERROR}};
-    for (int i = 0; i < 6; i++) {
-        const ls_watch watch = make(cases[i].name, cases[5 - i].name);
+        bool ema;
+    } cases[] = {{"validation_loss", LS_VALIDATION, LS_METRIC_LOSS, false},
+                 {"validation_accuracy", LS_VALIDATION, LS_METRIC_ACCURACY, false},
+                 {"validation_error", LS_VALIDATION, LS_METRIC_ERROR, false},
+                 {"validation_ema_loss", LS_VALIDATION, LS_METRIC_LOSS, true},
+                 {"validation_ema_accuracy", LS_VALIDATION, LS_METRIC_ACCURACY, true},
+                 {"validation_ema_error", LS_VALIDATION, LS_METRIC_ERROR, true},
+                 {"test_loss", LS_TEST, LS_METRIC_LOSS, false},
+                 {"test_accuracy", LS_TEST, LS_METRIC_ACCURACY, false},
+                 {"test_error", LS_TEST, LS_METRIC_ERROR, false},
+                 {"test_ema_loss", LS_TEST, LS_METRIC_LOSS, true},
+                 {"test_ema_accuracy", LS_TEST, LS_METRIC_ACCURACY, true},
+                 {"test_ema_error", LS_TEST, LS_METRIC_ERROR, true}};
+    enum { N = sizeof cases / sizeof *cases };
+    for (int i = 0; i < N; i++) {
+        const ls_watch watch = make(cases[i].name, cases[N - 1 - i].name);
         assert_int_equal(watch.target.which, cases[i].which);
         assert_int_equal(watch.target.kind, cases[i].kind);
-        assert_int_equal(watch.best.which, cases[5 - i].which);
-        assert_int_equal(watch.best.kind, cases[5 - i].kind);
+        assert_int_equal(watch.target.ema, cases[i].ema);
+        assert_int_equal(watch.best.which, cases[N - 1 - i].which);
+        assert_int_equal(watch.best.kind, cases[N - 1 - i].kind);
+        assert_int_equal(watch.best.ema, cases[N - 1 - i].ema);
     }
     const ls_watch none = make(NULL, NULL);
     assert_int_equal(none.target.which, -1);
     assert_int_equal(none.best.which, -1);
 }
 
-static void check_refused(const char *target, const char *best, const bool *present, bool classification,
+static void check_refused(const char *target, const char *best, const bool *present, bool classification, bool averaged,
                           const char *word)
 {
     ls_watch watch;
     const ls_config config = {.target.metric = target, .checkpoint.best = best};
-    assert_int_equal(ls_watch_create(&config, present, classification, &watch), LS_EUSAGE);
+    assert_int_equal(ls_watch_create(&config, present, classification, averaged, &watch), LS_EUSAGE);
     if (strstr(ls_status_message(), word) == NULL) fail_msg("no '%s' in: %s", word, ls_status_message());
 }
 
@@ -59,30 +69,39 @@ static void wrong_names(void **state)
 {
     (void)state;
     const bool no_test[LS_N_SETS] = {true, true, false}, no_validation[LS_N_SETS] = {true, false, true};
-    check_refused("train_loss", NULL, all, true, "'target.metric' is 'train_loss'; known: validation_loss");
-    check_refused("accuracy", NULL, all, true, "'target.metric' is 'accuracy'");
-    check_refused("", NULL, all, true, "'target.metric' is ''");
-    check_refused(NULL, "test_Loss", all, true, "'checkpoint.best' is 'test_Loss'");
-    check_refused("test_loss", NULL, no_test, true, "there is no data.test");
-    check_refused("test_loss", "validation_loss", no_validation, true, "there is no data.validation");
-    check_refused("test_accuracy", NULL, all, false, "a regression has only a loss");
-    check_refused("test_loss", "test_error", all, false, "'checkpoint.best' is 'test_error': a regression");
+    check_refused("train_loss", NULL, all, true, true, "'target.metric' is 'train_loss'; known: validation_loss");
+    check_refused("accuracy", NULL, all, true, true, "'target.metric' is 'accuracy'");
+    check_refused("", NULL, all, true, true, "'target.metric' is ''");
+    check_refused(NULL, "test_Loss", all, true, true, "'checkpoint.best' is 'test_Loss'");
+    check_refused("test_loss", NULL, no_test, true, true, "there is no data.test");
+    check_refused("test_loss", "validation_loss", no_validation, true, true, "there is no data.validation");
+    check_refused("test_accuracy", NULL, all, false, true, "a regression has only a loss");
+    check_refused("test_loss", "test_error", all, false, true, "'checkpoint.best' is 'test_error': a regression");
+    check_refused("test_ema_error", NULL, all, false, true, "a regression has only a loss");
+    check_refused("test_ema_accuracy", NULL, all, true, false,
+                  "no moving average of the parameters; set optimizer.ema");
+    check_refused(NULL, "validation_ema_loss", no_validation, true, true, "there is no data.validation");
+    check_refused("ema_accuracy", NULL, all, true, true, "'ema_accuracy'; known: ");
     ls_watch watch;
     const ls_config config = {.target.metric = "test_loss"};
-    assert_int_equal(ls_watch_create(&config, no_validation, false, &watch), LS_OK);
+    assert_int_equal(ls_watch_create(&config, no_validation, false, false, &watch), LS_OK);
 }
 
 static void values(void **state)
 {
     (void)state;
     const ls_evaluation evaluations[LS_N_SETS] = {
-        [LS_VALIDATION] = {true, 8, 0.5, 0.75}, [LS_TEST] = {true, 4, 2, 0.25}};
+        [LS_VALIDATION] = {true, 8, 0.5, 0.75, 0.25, 0.875}, [LS_TEST] = {true, 4, 2, 0.25, 1, 0.5}};
     static const struct {
         const char *name;
         double value;
-    } cases[] = {{"validation_loss", 0.5}, {"validation_accuracy", 0.75}, {"validation_error", 0.25},
-                 {"test_loss", 2},         {"test_accuracy", 0.25},       {"test_error", 0.75}};
-    for (int i = 0; i < 6; i++) {
+    } cases[] = {{"validation_loss", 0.5},        {"validation_accuracy", 0.75},
+                 {"validation_error", 0.25},      {"test_loss", 2},
+                 {"test_accuracy", 0.25},         {"test_error", 0.75},
+                 {"validation_ema_loss", 0.25},   {"validation_ema_accuracy", 0.875},
+                 {"validation_ema_error", 0.125}, {"test_ema_loss", 1},
+                 {"test_ema_accuracy", 0.5},      {"test_ema_error", 0.5}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const ls_watch watch = make(cases[i].name, NULL);
         assert_true(ls_metric_value(&watch.target, evaluations) == cases[i].value);
     }
@@ -107,8 +126,8 @@ static void better(void **state)
     } cases[] = {{1, 2, true, false},         {2, 1, false, true},       {1, 1, false, false},
                  {1, NAN, true, true},        {NAN, 1, false, false},    {NAN, NAN, false, false},
                  {INFINITY, NAN, true, true}, {INFINITY, 1, false, true}};
-    const ls_metric loss = {LS_TEST, LS_METRIC_LOSS}, accuracy = {LS_TEST, LS_METRIC_ACCURACY},
-                    error = {LS_TEST, LS_METRIC_ERROR};
+    const ls_metric loss = {LS_TEST, LS_METRIC_LOSS, false}, accuracy = {LS_TEST, LS_METRIC_ACCURACY, true},
+                    error = {LS_TEST, LS_METRIC_ERROR, false};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(ls_metric_better(&loss, cases[i].value, cases[i].best), cases[i].loss);
         assert_int_equal(ls_metric_better(&error, cases[i].value, cases[i].best), cases[i].loss);
