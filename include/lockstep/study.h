@@ -33,11 +33,12 @@ typedef struct ls_study_settings {
     int64_t sobol_trials;                           /* of a size */
     double momentum_min, momentum_max;              /* sobol: 1 - momentum is log-uniform between; NaN: not searched */
     bool arm[LS_N_ARMS];                            /* which are run; the tuned one always */
-    int64_t base_size;                              /* of the rules; 0: the first in canonical order, a middle one */
+    int64_t base_size;                              /* of the rules; 0: a small one, size[(n_sizes - 1) / 4] */
     double cap_factor, race_factor, diverge_factor; /* 4, 1.6, 10 */
     int64_t max_iterations, max_epochs;             /* of any trial, one of them at least; 0: none */
     int64_t looks;                                  /* evaluations to the target that are aimed at, 64 */
     int64_t min_looks;                              /* tuning with fewer to the target is done again; warned of; 16 */
+    double first_epochs;                            /* the target is guessed to take until a size is tuned; 4 */
 } ls_study_settings;
 
 /** What a trial is: everything its trajectory depends on, besides the base configuration. */
@@ -106,9 +107,10 @@ typedef struct ls_probe {
 /** What is known of a size under an arm. */
 typedef struct ls_size_result {
     int64_t size, look_every;
-    double lr, momentum; /* chosen; NaN: none reached the target */
-    bool tuned;          /* false: the optimum lies at the search's edge, or none; kept out of the fit (UNTUNED);
-                            under a rule: the base size's */
+    double lr,
+        momentum; /* chosen: the fastest, or of the lowest error where none reached the target; NaN: all diverged */
+    bool tuned;   /* false: the optimum lies at the search's edge, or none; kept out of the fit (UNTUNED);
+                     under a rule: the base size's */
     int n_probes;
     ls_probe *probe; /* ascending learning rates; of the last search, where coarse looks made it search again; owned */
     int n_scores;

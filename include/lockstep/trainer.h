@@ -86,6 +86,14 @@ ls_status ls_trainer_run(ls_trainer *trainer, ls_training_result *result);
 /** One iteration, for studies, benchmarks and tests.  LS_EDIVERGED and LS_EREPLICA as ls_trainer_run.  Collective. */
 ls_status ls_trainer_step(ls_trainer *trainer);
 
+/** A signal (train/stop.h) had come to some rank when the last iteration ended; the same on all. */
+bool ls_trainer_signalled(const ls_trainer *trainer);
+
+/** Writes the state as DIRECTORY/ckpt-N.safetensors, N being completed iterations, for options.resume; of a trainer
+ * that was made without a run directory.  Makes the directory, whose text it borrows from now on.  LS_EDIVERGED when
+ *  parameters are not finite; LS_EOUTPUT.  Collective; the same status everywhere. */
+ls_status ls_trainer_save(ls_trainer *trainer, const char *directory);
+
 /** Means of the parameters as they are over one set (train/data.h: LS_VALIDATION, LS_TEST), which must be there; the
  *  run's state, lines and clock of training know nothing of it.  What is not finite is told as it is.  Collective. */
 ls_status ls_trainer_evaluate_set(ls_trainer *trainer, int which, ls_evaluation *out);
@@ -111,6 +119,9 @@ uint64_t ls_trainer_params_hash(const ls_trainer *trainer);
 ls_noise ls_trainer_noise(const ls_trainer *trainer);
 /** Mean loss of the last iteration's batch. */
 double ls_trainer_loss(const ls_trainer *trainer);
+
+/** Version, commit and hash of the program that runs: "0.1.0 1a2b3c4 0123456789abcdef". */
+void ls_trainer_build(char out[256]);
 
 /** All ranks run the same build, BLAS kernel type, thread count and libm (P2).  Collective.  LS_EUSAGE. */
 ls_status ls_trainer_check_ranks(const ls_job *job);

@@ -10,22 +10,25 @@ static double rule(ls_study_arm arm, double ratio)
     return arm == LS_ARM_SQRT ? sqrt(ratio) : 1;
 }
 
+/* Without a base size: a small one, a quarter of the way up the sizes.  Rules carry the rate of a usual batch to larger
+ * ones; the rate of a middle size would be too large for small batches, and they would tell nothing. */
 static int base_of(const ls_policy *policy)
 {
     const ls_study_settings *s = policy->settings;
     for (int i = 0; i < s->n_sizes; i++)
         if (s->size[i] == s->base_size) return i;
-    return policy->order[0];
+    return (s->n_sizes - 1) / 4;
 }
 
 static ls_status run_arm(ls_policy *policy, ls_study_arm arm)
 {
-    const ls_size_result *tuned = policy->out->size[LS_ARM_TUNED], *base = &tuned[base_of(policy)];
+    const int at = base_of(policy);
+    const ls_size_result *tuned = policy->out->size[LS_ARM_TUNED], *base = &tuned[at];
     for (int n = 0; n < policy->settings->n_sizes; n++) {
         const int i = policy->order[n];
         ls_size_result *result = &policy->out->size[arm][i];
         result->look_every = tuned[i].look_every;
-        if (!isnan(base->lr)) {
+        if (policy->tuned_steps[at] >= 0) {
             result->lr = base->lr * rule(arm, (double)result->size / (double)base->size);
             result->momentum = base->momentum;
             result->tuned = base->tuned;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -10,7 +11,9 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "lockstep/trainer.h"
 #include "math/blas.h"
+#include "math/vec.h"
 #include "train/data.h"
 
 ls_status ls_study_write_text(const char *directory, const char *name, const ls_text *text)
@@ -45,26 +48,62 @@ static ls_status lock_directory(const ls_study *study, int *lock, bool *alone)
             study->directory);
 }
 
-/* What makes the study what it is: its keys, the base, the data, and the kernels that the bits depend on. */
-static void describe(const ls_study *study, ls_text *out)
+static void describe_data(const ls_study *study, ls_text *out)
 {
     char hash[LS_HASH_DIGITS + 1];
+    bool first = true;
+    for (int i = 0; i < LS_N_SETS; i++) {
+        if (!study->data->present[i]) continue;
+        ls_hash_text(study->data->hash[i], hash);
+        ls_text_printf(out, "%s\"%s\": {\"n\": %lld, \"hash\": \"%s\"}", first ? "" : ", ", ls__set_names[i],
+                       (long long)study->data->set[i].info.n_samples, hash);
+        first = false;
+    }
+}
+
+/* All that bits depend on besides the configuration (P2). */
+static void describe_build(ls_text *out)
+{
+    char program[256];
+    ls_trainer_build(program);
+    ls_text_printf(out, "\"program\": ");
+    ls_text_json_string(out, program);
+    ls_text_printf(out, ", \"blas\": ");
+    ls_text_json_string(out, ls_blas_build());
+    ls_text_printf(out, ", \"blas_core\": ");
+    ls_text_json_string(out, ls_blas_core());
+    ls_text_printf(out, ", \"blas_threads\": %d, \"libm\": \"%016llx\"", ls_blas_threads(),
+                   (unsigned long long)ls_vec_libm_fingerprint());
+}
+
+/* What makes the study what it is: its keys, the base, the data, and the build. */
+static void describe(const ls_study *study, ls_text *out)
+{
     ls_text_printf(out, "{\"format\": 1, \"name\": ");
     ls_text_json_string(out, study->file->keys.name);
     ls_text_printf(out, ",\n \"settings\": ");
     ls_study_file_json(study->file, true, out);
     ls_text_printf(out, ",\n \"data\": {");
-    for (int i = 0; i < LS_N_SETS; i++) {
-        if (!study->data->present[i]) continue;
-        ls_hash_text(study->data->hash[i], hash);
-        ls_text_printf(out, "\"%s\": {\"n\": %lld, \"hash\": \"%s\"}, ", ls__set_names[i],
-                       (long long)study->data->set[i].info.n_samples, hash);
-    }
-    ls_text_printf(out, "\"blas_core\": ");
-    ls_text_json_string(out, ls_blas_core());
+    describe_data(study, out);
+    ls_text_printf(out, "},\n \"build\": {");
+    describe_build(out);
     ls_text_printf(out, "},\n \"base\": ");
     ls_config_text(study->file->base, out);
     ls_text_printf(out, "}\n");
+}
+
+/* Every key of a section of study.json is as it was. */
+static ls_status same_section(const ls_node *own, const ls_node *stored, const char *section, const char *path)
+{
+    const ls_node *all = ls_node_child(own, section), *there = ls_node_child(stored, section);
+    for (int i = 0; i < all->n; i++) {
+        const ls_node *mine = all->child[i], *theirs = there ? ls_node_child(there, mine->key) : NULL;
+        if (ls_node_equal(mine, theirs)) continue;
+        char what[128];
+        snprintf(what, sizeof what, "%s.%s", section, mine->key);
+        return ls_study_differs(path, what, mine, theirs);
+    }
+    return LS_OK;
 }
 
 static ls_status compare(const ls_study *study, const ls_text *mine, const char *path)
@@ -79,12 +118,8 @@ static ls_status compare(const ls_study *study, const ls_text *mine, const char 
     if (status == LS_OK) status = ls_node_parse(mine->data, mine->n, "study", &own);
     const ls_node *settings = status == LS_OK ? ls_node_child(stored, "settings") : NULL;
     if (status == LS_OK) status = ls_study_file_same(study->file, settings, ls_node_child(stored, "base"), path);
-    if (status == LS_OK && !ls_node_equal(ls_node_child(own, "data"), ls_node_child(stored, "data")))
-        status =
-            ls_status_fail(LS_EUSAGE, __FILE__, __LINE__,
-                           "%s: its trials saw other data, or another OpenBLAS kernel type; give another --run-dir "
-                           "(OPENBLAS_CORETYPE makes kernels equal)",
-                           path);
+    if (status == LS_OK) status = same_section(own, stored, "data", path);
+    if (status == LS_OK) status = same_section(own, stored, "build", path);
     ls_node_destroy(&stored);
     ls_node_destroy(&own);
     return status;

@@ -112,7 +112,8 @@ static ls_status fill_settings(ls_study_file *f)
                                       .max_iterations = k->max_iterations,
                                       .max_epochs = k->max_epochs,
                                       .looks = k->looks,
-                                      .min_looks = k->min_looks};
+                                      .min_looks = k->min_looks,
+                                      .first_epochs = k->first_epochs};
     LS_TRY(read_sizes(k->sizes, &f->settings));
     LS_TRY(read_targets(k->targets, &f->settings));
     LS_TRY(read_arms(k->arms, &f->settings));
@@ -142,10 +143,10 @@ static ls_status check_settings(const ls_study_file *f)
 
 /* What a trial must not inherit: ends, lines and looks of its own. */
 static const ls_override neutral[] = {
-    {"train.epochs", "~", "study"},      {"train.max_iterations", "1000000000000000", "study"},
-    {"train.max_time_s", "~", "study"},  {"target", "{}", "study"},
-    {"eval.every_epochs", "0", "study"}, {"eval.every_iterations", "0", "study"},
-    {"checkpoint", "{}", "study"},       {"metrics.every_iterations", "1000000000000000", "study"}};
+    {"train.epochs", "~", "study"},       {"train.max_iterations", "1000000000000000", "study"},
+    {"train.max_time_s", "~", "study"},   {"target", "{}", "study"},
+    {"eval.every_epochs", "0", "study"},  {"eval.every_iterations", "0", "study"},
+    {"checkpoint", "{keep: 1}", "study"}, {"metrics.every_iterations", "1000000000000000", "study"}};
 
 enum { N_NEUTRAL = sizeof neutral / sizeof neutral[0], MAX_SET = 64 };
 
@@ -169,7 +170,13 @@ static ls_status check_base(const ls_config *base)
     LS_REQUIRE(base->data.validation != NULL, LS_EUSAGE,
                "a study reads its target from a validation set: give the base 'data.validation', as {last: 5000}");
     LS_REQUIRE(base->batch.n_phases == 0, LS_EUSAGE, "the base has a 'batch.schedule': a study sets the batch size");
-    return check_schedule(base);
+    LS_TRY(check_schedule(base));
+    const ls_node *rule = ls_node_at(base->schedule, "lr_scaling.rule");
+    LS_REQUIRE(
+        rule == NULL || strcmp(rule->text, "none") == 0, LS_EUSAGE,
+        "the base scales its learning rate by 'schedule.lr_scaling': a study tunes it at every batch size; 'arms' "
+        "are for rules");
+    return LS_OK;
 }
 
 /* The file that `base` names, with the keys of `set`. */

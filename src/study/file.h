@@ -20,9 +20,10 @@ typedef struct ls_study_keys {
     int64_t sobol_trials, base_size;
     double cap_factor, race_factor, diverge_factor;
     int64_t max_iterations, max_epochs, looks, min_looks;
+    double first_epochs;
     const char *budget;      /* NULL: none */
     int64_t ranks_per_trial; /* LS_AUTO: 1, 1, 2, 4 and again */
-    double claim_expiry_s;
+    double claim_expiry_s, keep_every_s;
     int64_t time_repeats;
     double time_repeat_s;
 } ls_study_keys;
@@ -59,6 +60,9 @@ void ls_study_file_json(const ls_study_file *file, bool identity, ls_text *out);
 /** The settings are those that study.json holds: LS_EUSAGE naming the first key that differs. */
 ls_status ls_study_file_same(const ls_study_file *file, const ls_node *stored_settings, const ls_node *stored_base,
                              const char *path);
+
+/** LS_EUSAGE: `path` belongs to another study, by the key that is `mine` here and `theirs` (NULL: missing) there. */
+ls_status ls_study_differs(const char *path, const char *key, const ls_node *mine, const ls_node *theirs);
 
 /** One line per key: type, range, default, class, help. */
 void ls_study_keys_print(ls_text *out);

@@ -44,7 +44,8 @@ const ls_option ls__study_keys[] = {
     KEY("arms", LS_OPTION_NODE, arms, "[]",
         "control arms beside the tuned one: a list of fixed, linear, sqrt (the rule for the learning rate)"),
     KEY("base_size", LS_OPTION_INT, base_size, "0",
-        "batch size whose tuned learning rate the rules scale; 0: a middle one", .max = 1e9),
+        "batch size whose tuned learning rate the rules scale; 0: a small one, a quarter of the way up the list",
+        .max = 1e9),
     KEY("caps.factor", LS_OPTION_REAL, cap_factor, "4", "a run's cap: so many times what the running fit expects",
         .min = 1, .max = 1e3),
     KEY("caps.race", LS_OPTION_REAL, race_factor, "1.6", "a tuning run ends at so many times the best one's steps",
@@ -56,12 +57,16 @@ const ls_option ls__study_keys[] = {
     KEY("looks.aim", LS_OPTION_INT, looks, "64", "evaluations up to the target that are aimed at", .min = 1,
         .max = 1e4),
     KEY("looks.min", LS_OPTION_INT, min_looks, "16", "fewer up to the target are warned of", .max = 1e4),
+    KEY("looks.first_epochs", LS_OPTION_REAL, first_epochs, "4",
+        "epochs to the target, as guessed until a batch size is tuned: gives its looks", .above_min = true, .max = 1e6),
     KEY("budget", LS_OPTION_TEXT, budget, "~", "time for all trials, as 90s, 20m, 1.5h", .class = LS_FREE),
     KEY("ranks_per_trial", LS_OPTION_INT, ranks_per_trial, "auto",
         "ranks that work on one trial; auto: groups of 1, 1, 2, 4 and again, large batches for large groups", .min = 1,
         .max = 1e6, .automatic = true, .class = LS_FREE),
     KEY("claim_expiry_s", LS_OPTION_REAL, claim_expiry_s, "60", "a worker silent for so long is taken for dead",
         .min = 1, .max = 1e6, .class = LS_FREE),
+    KEY("keep_every_s", LS_OPTION_REAL, keep_every_s, "60",
+        "a trial under way is saved so often: after a kill it goes on from there", .max = 1e6, .class = LS_FREE),
     KEY("times.repeats", LS_OPTION_INT, time_repeats, "5", "measurements of an iteration's time", .min = 1, .max = 1e3,
         .class = LS_FREE),
     KEY("times.seconds", LS_OPTION_REAL, time_repeat_s, "0.2", "at least so long each", .max = 1e3, .class = LS_FREE),
@@ -102,7 +107,7 @@ void ls_study_file_json(const ls_study_file *file, bool identity, ls_text *out)
     ls_text_printf(out, section[0] != 0 ? "}}" : "}");
 }
 
-static ls_status differs(const char *path, const char *key, const ls_node *mine, const ls_node *theirs)
+ls_status ls_study_differs(const char *path, const char *key, const ls_node *mine, const ls_node *theirs)
 {
     ls_text a = {0}, b = {0};
     ls_node_json(mine, &a);
@@ -116,18 +121,39 @@ static ls_status differs(const char *path, const char *key, const ls_node *mine,
     return status;
 }
 
+/* Files may move: what they hold is compared by its hash.  How a run is carried out changes no bit. */
+static bool may_change(const char *key)
+{
+    static const char *const keys[] = {"data.train", "data.test", "data.validation", "runtime"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (strcmp(key, keys[i]) == 0) return true;
+    return false;
+}
+
+/* Sections of the base as wholes, but for `data`, key by key. */
+static ls_status same_base(const ls_node *base, const ls_node *stored, const char *path)
+{
+    for (int i = 0; i < base->n; i++) {
+        const ls_node *mine = base->child[i], *theirs = stored != NULL ? ls_node_child(stored, mine->key) : NULL;
+        const bool parts = strcmp(mine->key, "data") == 0;
+        for (int k = 0; k < (parts ? mine->n : 1); k++) {
+            char key[128];
+            const ls_node *a = parts ? mine->child[k] : mine, *b = theirs;
+            snprintf(key, sizeof key, "%s%s%s", mine->key, parts ? "." : "", parts ? a->key : "");
+            if (parts) b = theirs != NULL ? ls_node_child(theirs, a->key) : NULL;
+            if (!may_change(key) && !ls_node_equal(a, b)) return ls_study_differs(path, key, a, b);
+        }
+    }
+    return LS_OK;
+}
+
 ls_status ls_study_file_same(const ls_study_file *file, const ls_node *stored_settings, const ls_node *stored_base,
                              const char *path)
 {
     for (const ls_option *row = ls__study_keys; row->key != NULL; row++) {
         const ls_node *mine = ls_node_at(file->root, row->key);
         const ls_node *theirs = stored_settings != NULL ? ls_node_at(stored_settings, row->key) : NULL;
-        if (is_part(row, true) && !ls_node_equal(mine, theirs)) return differs(path, row->key, mine, theirs);
+        if (is_part(row, true) && !ls_node_equal(mine, theirs)) return ls_study_differs(path, row->key, mine, theirs);
     }
-    for (int i = 0; i < file->base->root->n; i++) {
-        const ls_node *mine = file->base->root->child[i], *theirs = ls_node_child(stored_base, mine->key);
-        const bool free = strcmp(mine->key, "data") == 0 || strcmp(mine->key, "runtime") == 0;
-        if (!free && !ls_node_equal(mine, theirs)) return differs(path, mine->key, mine, theirs);
-    }
-    return LS_OK;
+    return same_base(file->base->root, stored_base, path);
 }

@@ -26,7 +26,8 @@ typedef struct ls_policy {
     int64_t tuned_steps[LS_STUDY_MAX_SIZES]; /* of the best probe, by position in settings->size; -1 */
     ls_fit_point *point;                     /* [n_sizes n_seeds], of the running fit */
     int64_t n_points;
-    double s_min, b_crit; /* NaN: no fit yet */
+    double s_min, b_crit;           /* NaN: no fit yet */
+    int64_t fitted_from, fitted_to; /* smallest and largest size in it; 0: none */
 } ls_policy;
 
 /** Settings of which a study can be made; else LS_EUSAGE. */
@@ -42,7 +43,8 @@ ls_outcome ls__policy_ask(ls_policy *policy, const ls_want *want);
 /** Iterations as a cap on the grid of looks: rounded down, one look at least. */
 int64_t ls__policy_grid(double iterations, int64_t look_every);
 
-/** A trial's cap: cap_factor times the steps of the running fit, within max_iterations and max_epochs. */
+/** A trial's cap: cap_factor times the steps of the running fit (of what they are at most, for a size outside of those
+ *  fitted), within max_iterations and max_epochs. */
 int64_t ls__policy_cap(const ls_policy *policy, int64_t size, int64_t look_every);
 
 /** Iterations between looks, for the steps to the target that are expected. */

@@ -72,6 +72,7 @@ ls_status ls__policy_check(const ls_study_settings *settings)
     LS_TRY(check_search(settings));
     LS_REQUIRE(settings->max_iterations > 0 || settings->max_epochs > 0, LS_EUSAGE,
                "a study needs max_iterations or max_epochs: before there is a fit nothing else ends a trial");
+    LS_REQUIRE(settings->first_epochs > 0, LS_EUSAGE, "first_epochs is %g, not above 0", settings->first_epochs);
     LS_REQUIRE(settings->cap_factor >= 1 && settings->race_factor >= 1, LS_EUSAGE,
                "cap_factor %g and race_factor %g are at least 1", settings->cap_factor, settings->race_factor);
     return LS_OK;

@@ -10,14 +10,22 @@ int64_t ls__policy_grid(double iterations, int64_t look_every)
     return (looks < 1 ? 1 : looks) * look_every;
 }
 
+/* The running fit's S(B) = S_min (1 + B_crit / B) among the sizes that it rests on.  Beyond them one branch may be all
+ * that it knows, and a curve is bounded by what a size outside can take at most: no more steps than a smaller one, no
+ * more samples than a larger one. */
+static double likely_steps(const ls_policy *policy, int64_t size)
+{
+    const double within = fmax((double)policy->fitted_from, fmin((double)policy->fitted_to, (double)size));
+    return policy->s_min * (1 + policy->b_crit / within) * fmax(1, within / (double)size);
+}
+
 int64_t ls__policy_cap(const ls_policy *policy, int64_t size, int64_t look_every)
 {
     const ls_study_settings *s = policy->settings;
     double cap = INFINITY;
     if (s->max_iterations > 0) cap = (double)s->max_iterations;
     if (s->max_epochs > 0) cap = fmin(cap, (double)s->max_epochs * (double)s->n_samples / (double)size);
-    if (!isnan(policy->s_min)) /* S(B) = S_min (1 + B_crit / B) */
-        cap = fmin(cap, s->cap_factor * policy->s_min * (1 + policy->b_crit / (double)size));
+    if (!isnan(policy->s_min)) cap = fmin(cap, s->cap_factor * likely_steps(policy, size));
     return ls__policy_grid(cap, look_every);
 }
 
@@ -78,6 +86,8 @@ ls_status ls__policy_fit(ls_policy *policy, const ls_size_result *result)
 {
     add_points(policy, result);
     if (policy->n_points == 0) return LS_OK;
+    if (policy->fitted_from == 0 || result->size < policy->fitted_from) policy->fitted_from = result->size;
+    if (result->size > policy->fitted_to) policy->fitted_to = result->size;
     const ls_fit_options options = {.estimate_only = true};
     ls_fit *fit = NULL;
     LS_TRY(ls_fit_create(policy->point, policy->n_points, &options, &fit));

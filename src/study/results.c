@@ -249,10 +249,12 @@ static void warn_of_size(const ls_study_settings *s, const char *arm, const ls_s
 {
     const long long size = r->size;
     const int64_t median = ls_study_median(r, s->n_targets - 1);
+    bool reached = r->n_probes == 0 && !isnan(r->lr); /* a rule's rate was not searched */
     int censored = 0;
+    for (int i = 0; i < r->n_probes; i++) reached = reached || r->probe[i].status == LS_TRIAL_COMPLETE;
     for (int i = 0; i < r->n_scores; i++) censored += r->score[i].steps[s->n_targets - 1] < 0;
     if (!r->done) warn(out, first, "%s, B = %lld: not finished", arm, size);
-    if (r->done && isnan(r->lr)) warn(out, first, "%s, B = %lld: no learning rate reached the target", arm, size);
+    if (r->done && !reached) warn(out, first, "%s, B = %lld: no learning rate reached the target", arm, size);
     if (r->done && !isnan(r->lr) && !r->tuned)
         warn(out, first,
              "%s, B = %lld: UNTUNED, the best learning rate lies at the edge of the search; kept out of the fit", arm,
@@ -264,11 +266,11 @@ static void warn_of_size(const ls_study_settings *s, const char *arm, const ls_s
              (long long)(median / r->look_every), (long long)s->min_looks);
 }
 
-static void add_warnings(const ls_study *study, const ls_study_state *state, bool bound, ls_text *out)
+static void add_warnings(const ls_study *study, const ls_study_state *state, ls_text *out)
 {
     bool first = true;
     ls_text_printf(out, " \"warnings\": [");
-    if (bound) warn(out, &first, "the budget ended the study early: its numbers are provisional");
+    if (!state->done) warn(out, &first, "the budget ended the study early: its numbers are provisional");
     for (int a = 0; a < LS_N_ARMS; a++)
         for (int i = 0; i < state->n_sizes[a]; i++)
             warn_of_size(&study->file->settings, ls_study_arm_name((ls_study_arm)a), &state->size[a][i], out, &first);
@@ -276,7 +278,7 @@ static void add_warnings(const ls_study *study, const ls_study_state *state, boo
 }
 
 static ls_status write_results(const ls_study *study, const ls_study_state *state, const ls_study_time *times,
-                               int n_times, bool bound)
+                               int n_times)
 {
     const ls_study_settings *s = &study->file->settings;
     ls_text text = {0};
@@ -292,7 +294,7 @@ static ls_status write_results(const ls_study *study, const ls_study_state *stat
     ls_text_printf(&text, ",\n");
     ls_status status = add_arms(study, state, &text);
     if (status == LS_OK) {
-        add_warnings(study, state, bound, &text);
+        add_warnings(study, state, &text);
         ls_text_printf(&text, ",\n");
         ls_study_times_json(study, state, times, n_times, &text);
         ls_text_printf(&text, ",\n \"run\": ");
@@ -315,12 +317,11 @@ static ls_status write_rows(const ls_study *study, const ls_study_state *state, 
     return status;
 }
 
-ls_status ls_study_write(const ls_study *study, const ls_study_state *state, const ls_study_time *times, int n_times,
-                         bool bound)
+ls_status ls_study_write(const ls_study *study, const ls_study_state *state, const ls_study_time *times, int n_times)
 {
     LS_TRY(write_rows(study, state, "trials.jsonl", "", add_trial));
     LS_TRY(write_rows(study, state, "results.csv",
                       "series,B,steps,seed,censored,arm,target,lr,momentum,status,epochs\n", add_csv));
     LS_TRY(ls_study_export(study, state));
-    return write_results(study, state, times, n_times, bound);
+    return write_results(study, state, times, n_times);
 }

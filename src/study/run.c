@@ -14,6 +14,7 @@
 #include "lockstep/watchdog.h"
 #include "math/blas.h"
 #include "study/directory.h"
+#include "study/partial.h"
 #include "train/data.h"
 #include "train/stop.h"
 
@@ -94,17 +95,32 @@ static ls_status load(ls_study *s, const ls_study_options *o)
     return try_trainer(s);
 }
 
+/* Another worker that writes results will be done, or dead: then its claim expires. */
+static ls_status wait_for_results(ls_store *store)
+{
+    enum { NAP_US = 50000 };
+    for (bool mine = false; !mine;) {
+        LS_TRY(ls_store_claim(store, "results", &mine));
+        LS_REQUIRE(mine || !ls_stop_requested(), LS_ESTOPPED,
+                   "stopped by a signal before results were written; the same command goes on");
+        if (!mine) usleep(NAP_US);
+    }
+    return LS_OK;
+}
+
+/* Claims the results, and then reads what they rest on: nothing older can replace them later. */
 static ls_status final_state(const ls_study *s, ls_store **store, ls_study_state *state)
 {
     int n;
     LS_TRY(ls_store_create(s->directory, s->file->keys.claim_expiry_s, store));
+    LS_TRY(wait_for_results(*store));
     LS_TRY(ls_store_refresh(*store, NULL));
     const ls_trial *trials = ls_store_trials(*store, &n);
     return ls_study_replay(&s->file->settings, trials, n, 1, state);
 }
 
 /* A result, but one with a code of its own: no run came below the strictest target. */
-static ls_status judge(const ls_study *s, const ls_study_state *state, bool bound)
+static ls_status judge(const ls_study *s, const ls_study_state *state)
 {
     const ls_study_settings *settings = &s->file->settings;
     double best = NAN;
@@ -116,7 +132,7 @@ static ls_status judge(const ls_study *s, const ls_study_state *state, bool boun
     const double strictest = settings->target[settings->n_targets - 1];
     LS_REQUIRE(best < strictest, LS_ETARGET,
                "%sthe target %g was reached at no batch size: the best validation error is %g",
-               bound ? "the budget ended the study early; " : "", strictest, best);
+               !state->done ? "the budget ended the study early; " : "", strictest, best);
     return LS_OK;
 }
 
@@ -140,31 +156,28 @@ static void print_summary(const ls_study *s, const ls_study_state *state)
     fflush(stdout);
 }
 
-static ls_status write_results(const ls_study *s, const ls_study_state *state, const ls_study_time *times, int n_times,
-                               bool bound)
+static ls_status write_results(const ls_study *s, const ls_study_state *state, const ls_study_time *times, int n_times)
 {
-    LS_TRY(ls_study_write(s, state, times, n_times, bound));
+    LS_TRY(ls_study_write(s, state, times, n_times));
     const char *directory = s->directory;
     LS_TRY(ls_report_write(&directory, 1, NULL));
-    return judge(s, state, bound);
+    if (state->done) ls_partial_clear(directory);
+    return judge(s, state);
 }
 
-/* One worker of all writes; another finds the same and leaves it. */
-static ls_status finish(const ls_study *s, bool bound)
+/* One worker after the other writes, each from the records of that moment. */
+static ls_status finish(const ls_study *s)
 {
     const bool leads = ls_job_rank(s->world) == 0;
     ls_store *store = NULL;
     ls_study_state state = {0};
     ls_study_time *times = NULL;
     int n_times = 0;
-    bool mine = false;
     ls_status status = leads ? final_state(s, &store, &state) : LS_OK;
-    if (leads && status == LS_OK) status = ls_store_claim(store, "results", &mine);
+    ls_job_wait_all(s->world, INFINITY); /* the others sleep meanwhile */
     status = ls_job_agree(s->world, status);
-    ls_job_broadcast(s->world, 0, &mine, sizeof mine);
-    if (status == LS_OK && mine) status = ls_study_measure(s, &state, &times, &n_times);
-    if (status == LS_OK && leads)
-        status = mine ? write_results(s, &state, times, n_times, bound) : judge(s, &state, bound);
+    if (status == LS_OK) status = ls_study_measure(s, &state, store, &times, &n_times);
+    if (status == LS_OK && leads) status = write_results(s, &state, times, n_times);
     if (leads && (status == LS_OK || status == LS_ETARGET)) print_summary(s, &state);
     ls_free(times);
     ls_study_state_destroy(&state);
@@ -175,13 +188,12 @@ static ls_status finish(const ls_study *s, bool bound)
 static ls_status run(ls_study *s, const ls_study_options *o, bool *alone, int *lock)
 {
     static const double others_s = 20.0; /* that a signalled rank waits for the others to hear it too */
-    bool bound = false;
     LS_TRY(load(s, o));
     if (o->check_np != NULL) return ls_study_check_np(s, o->check_np);
     LS_REQUIRE(s->file->base->exchange.method == LS_TREE, LS_EUSAGE,
                "a study needs results that do not depend on ranks: 'exchange.method' of the base must be tree");
     LS_TRY(ls_job_agree(s->world, ls_job_rank(s->world) == 0 ? ls_study_open_directory(s, lock) : LS_OK));
-    const ls_status status = ls_study_work(s, &bound);
+    const ls_status status = ls_study_work(s);
     *alone = status != LS_OK && status != LS_ESTOPPED;
     if (*alone) return status;
     if (!ls_job_wait_all(s->world, status == LS_OK ? INFINITY : others_s)) {
@@ -189,7 +201,7 @@ static ls_status run(ls_study *s, const ls_study_options *o, bool *alone, int *l
         return status;
     }
     LS_TRY(ls_job_agree(s->world, status));
-    return finish(s, bound);
+    return finish(s);
 }
 
 ls_status ls_study_run(const ls_job *world, const ls_study_options *options, bool *alone)

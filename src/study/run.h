@@ -38,9 +38,9 @@ typedef struct ls_study {
     double start_s, deadline_s; /* of trials, by this process's clock */
 } ls_study;
 
-/** Works on trials until the study is done or the deadline is past; *bound: it was.  The result is the same on all
- * ranks of this rank's group only.  LS_ESTOPPED after a signal.  Collective. */
-ls_status ls_study_work(const ls_study *study, bool *bound);
+/** Works on trials until the study is done or the deadline is past.  The result is the same on all ranks of this rank's
+ *  group only.  LS_ESTOPPED after a signal.  Collective. */
+ls_status ls_study_work(const ls_study *study);
 
 /** The time of an iteration of a batch size on so many ranks. */
 typedef struct ls_study_time {
@@ -50,13 +50,13 @@ typedef struct ls_study_time {
 } ls_study_time;
 
 /** Measures every tuned batch size of `state` (rank 0's) at 1, 2, 4, ... ranks and all, as far as times.json does not
- *  know them, and keeps them there.  Rank 0 gets them in *times, owned by the caller.  Collective; errors are agreed.
- */
-ls_status ls_study_measure(const ls_study *study, const ls_study_state *state, ls_study_time **times, int *n);
+ *  know them, and keeps them there, while the claim that `store` (rank 0's) holds is renewed.  Rank 0 gets them in
+ *  *times, owned by the caller.  Collective; errors are agreed. */
+ls_status ls_study_measure(const ls_study *study, const ls_study_state *state, ls_store *store, ls_study_time **times,
+                           int *n);
 
 /** Writes trials.jsonl, results.json, results.csv and export/.  Not collective: rank 0.  LS_EOUTPUT. */
-ls_status ls_study_write(const ls_study *study, const ls_study_state *state, const ls_study_time *times, int n_times,
-                         bool bound);
+ls_status ls_study_write(const ls_study *study, const ls_study_state *state, const ls_study_time *times, int n_times);
 
 /** Runs the first iterations of one trial at each rank count of `list` and compares all bits.  LS_EREPLICA.
  *  Collective. */

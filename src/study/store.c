@@ -151,13 +151,19 @@ const ls_trial *ls_store_trials(const ls_store *s, int *n)
     return s->trial;
 }
 
-ls_status ls_store_put(ls_store *s, const ls_trial *trial)
+const ls_trial *ls_store_find(const ls_store *s, const ls_trial_key *key)
 {
     char name[LS_TRIAL_NAME], file[LS_TRIAL_NAME + 8];
-    snprintf(file, sizeof file, "%s.json", ls_trial_name(&trial->key, name));
-    LS_TRY(ls_store_refresh(s, NULL));
+    snprintf(file, sizeof file, "%s.json", ls_trial_name(key, name));
     const int at = find(s, file);
-    if (at >= 0 && s->trial[at].iterations >= trial->iterations) return LS_OK;
+    return at >= 0 ? &s->trial[at] : NULL;
+}
+
+ls_status ls_store_put(ls_store *s, const ls_trial *trial)
+{
+    LS_TRY(ls_store_refresh(s, NULL));
+    const ls_trial *known = ls_store_find(s, &trial->key);
+    if (known != NULL && known->iterations >= trial->iterations) return LS_OK;
     return ls_trial_write(s->trials, trial);
 }
 
@@ -184,13 +190,31 @@ static bool has_expired(ls_store *s, const char *name, const struct stat *info)
     return ls_clock_s() - o->since_s > s->expiry_s;
 }
 
+/* Takes a claim that stood still out of the way.  Of several that try, one moves it; who moves a claim that was made
+ * anew meanwhile puts it back. */
+static void remove_stale(const ls_store *s, const char *path, const struct stat *seen)
+{
+    char host[64] = "", name[160];
+    struct stat moved;
+    gethostname(host, sizeof host - 1);
+    snprintf(name, sizeof name, ".stale.%s.%d.%p", host, (int)getpid(), (const void *)s);
+    char *apart = claim_path(s, name);
+    if (apart != NULL && rename(path, apart) == 0) {
+        const bool same =
+            stat(apart, &moved) == 0 && moved.st_ino == seen->st_ino && same_time(moved.st_mtim, seen->st_mtim);
+        if (!same) (void)!link(apart, path);
+        unlink(apart);
+    }
+    ls_free(apart);
+}
+
 ls_status ls_store_claim(ls_store *s, const char *name, bool *mine)
 {
     struct stat info;
     char *path = claim_path(s, name);
     LS_REQUIRE(path != NULL, LS_ENOMEM, "out of memory");
     *mine = false;
-    if (stat(path, &info) == 0 && has_expired(s, name, &info)) unlink(path);
+    if (stat(path, &info) == 0 && has_expired(s, name, &info)) remove_stale(s, path, &info);
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     const int cause = errno;
     ls_status status = LS_OK;

@@ -24,6 +24,9 @@ ls_status ls_store_refresh(ls_store *store, bool *changed);
 /** The records in name order, valid until the next refresh. */
 const ls_trial *ls_store_trials(const ls_store *store, int *n);
 
+/** The record of a key, valid until the next refresh; NULL. */
+const ls_trial *ls_store_find(const ls_store *store, const ls_trial_key *key);
+
 /** Adds a record, unless one of the same key is there that is as long. */
 ls_status ls_store_put(ls_store *store, const ls_trial *trial);
 

@@ -3,16 +3,22 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "lockstep/trainer.h"
+#include "study/partial.h"
 #include "train/data.h"
+
+enum { FIRST_LOOKS = 128 };
 
 typedef struct running {
     const ls_trial_place *place;
     ls_trainer *trainer;
     ls_trial *trial;
+    char *kept;   /* where its states are; NULL: nowhere */
     int capacity; /* of trial->look */
-    bool ended;
+    bool ended;   /* by itself */
+    bool cut;     /* and to be gone on with */
 } running;
 
 int64_t ls_trial_steps(const ls_trial *trial, double target, int64_t cap)
@@ -47,10 +53,11 @@ static ls_status add_look(running *r, const ls_look *look)
 {
     ls_trial *trial = r->trial;
     if (trial->n_looks == r->capacity) {
-        ls_look *more = ls_realloc(trial->look, (size_t)r->capacity, 2 * (size_t)r->capacity, sizeof *more);
+        const int capacity = r->capacity > 0 ? 2 * r->capacity : FIRST_LOOKS;
+        ls_look *more = ls_realloc(trial->look, (size_t)r->capacity, (size_t)capacity, sizeof *more);
         LS_REQUIRE(more != NULL, LS_ENOMEM, "out of memory for a trial's looks");
         trial->look = more;
-        r->capacity *= 2;
+        r->capacity = capacity;
     }
     trial->look[trial->n_looks++] = *look;
     return LS_OK;
@@ -74,16 +81,26 @@ static ls_status take_look(running *r)
     return LS_OK;
 }
 
+/* A state that is not there costs the work again, and nothing else; what diverges is nothing to go on with. */
+static void keep(running *r)
+{
+    const ls_status status = ls_trainer_save(r->trainer, r->kept);
+    if (status != LS_OK && status != LS_EDIVERGED) ls_warn("%s; the trial goes on", ls_status_message());
+}
+
 /* Rank 0 decides for all. */
-static void ask(const running *r, bool look, int64_t *cap)
+static void ask(running *r, ls_trial_moment moment, int64_t *cap)
 {
     const ls_trial_place *p = r->place;
-    int64_t answer = *cap;
+    ls_trial_turn turn = {.cap = *cap};
     if (p->tick == NULL) return;
-    if (ls_job_rank(p->job) == 0) answer = p->tick(p->context, r->trial, look, *cap);
-    if (!look) return;
-    ls_job_broadcast(p->job, 0, &answer, sizeof answer);
-    *cap = answer;
+    if (ls_job_rank(p->job) == 0) p->tick(p->context, r->trial, moment, &turn);
+    if (moment == LS_TRIAL_STEP) return;
+    ls_job_broadcast(p->job, 0, &turn, sizeof turn);
+    *cap = turn.cap;
+    if (!turn.keep || r->kept == NULL || r->ended) return;
+    keep(r);
+    r->cut = turn.cap <= r->trial->iterations;
 }
 
 static ls_status step(running *r)
@@ -101,27 +118,29 @@ static ls_status step(running *r)
 static ls_status train(running *r, int64_t cap)
 {
     ls_trial *trial = r->trial;
-    LS_TRY(take_look(r));
+    if (trial->n_looks == 0) LS_TRY(take_look(r));
     while (!r->ended && trial->iterations < cap) {
         LS_TRY(step(r));
         const bool look = !r->ended && trial->iterations % trial->key.look_every == 0;
         if (look) LS_TRY(take_look(r));
-        ask(r, look, &cap);
+        ask(r, ls_trainer_signalled(r->trainer) ? LS_TRIAL_STOP : look ? LS_TRIAL_LOOK : LS_TRIAL_STEP, &cap);
     }
     return LS_OK;
 }
 
-static ls_status run(const ls_trial_place *place, const ls_config *config, int64_t cap, ls_trial *out)
+static ls_status run(running *r, const ls_config *config, int64_t cap)
 {
-    enum { FIRST_LOOKS = 128 };
-    const ls_trainer_options quiet = {0};
-    running r = {.place = place, .trial = out, .capacity = FIRST_LOOKS};
-    out->look = ls_calloc(FIRST_LOOKS, sizeof *out->look);
-    LS_TRY(ls_job_agree(
-        place->job, out->look ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for a trial")));
-    LS_TRY(ls_trainer_create(place->job, config, place->data, &quiet, &r.trainer));
-    const ls_status status = train(&r, cap);
-    ls_trainer_destroy(&r.trainer);
+    const ls_trial_place *place = r->place;
+    char *state = NULL;
+    ls_status status = LS_OK;
+    if (r->kept != NULL) status = ls_partial_find(place->job, r->kept, place->record, r->trial, &state);
+    const ls_trainer_options options = {.resume = state};
+    r->capacity = r->trial->n_looks;
+    if (status == LS_OK) status = ls_trainer_create(place->job, config, place->data, &options, &r->trainer);
+    if (status == LS_OK) status = train(r, cap);
+    ls_trainer_destroy(&r->trainer);
+    if (status == LS_OK && r->kept != NULL && !r->cut && ls_job_rank(place->job) == 0) ls_partial_remove(r->kept);
+    ls_free(state);
     return status;
 }
 
@@ -129,9 +148,15 @@ ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int
 {
     ls_config *config = NULL;
     *out = (ls_trial){.key = *key, .n_ranks = ls_job_size(place->job)};
-    ls_status status = ls_job_agree(place->job, ls_study_file_trial(place->file, key, &config));
-    if (status == LS_OK) status = run(place, config, cap, out);
+    running r = {.place = place, .trial = out};
+    ls_status status = ls_study_file_trial(place->file, key, &config);
+    if (place->directory != NULL) r.kept = ls_partial_place(place->directory, key);
+    if (status == LS_OK && place->directory != NULL && r.kept == NULL)
+        status = ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for a trial");
+    status = ls_job_agree(place->job, status);
+    if (status == LS_OK) status = run(&r, config, cap);
     ls_config_destroy(&config);
+    ls_free(r.kept);
     if (status != LS_OK) ls_trial_destroy(out);
     return status;
 }

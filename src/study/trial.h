@@ -7,20 +7,30 @@
 
 struct ls_data;
 
+/** When rank 0 of a trial's job is asked: between two iterations, behind a look, or when a signal ends the job. */
+typedef enum ls_trial_moment { LS_TRIAL_STEP, LS_TRIAL_LOOK, LS_TRIAL_STOP } ls_trial_moment;
+
+/** What it answers; not read at LS_TRIAL_STEP. */
+typedef struct ls_trial_turn {
+    int64_t cap; /* from now on: no more than the iterations so far ends the trial */
+    bool keep;   /* saves the state, which stays on disk if the trial ends here; its record is in the store */
+} ls_trial_turn;
+
 /** Where a trial runs, and who is told about it; all is borrowed. */
 typedef struct ls_trial_place {
     const ls_job *job;
     const ls_study_file *file;
     const struct ls_data *data; /* of the whole process, shared by all its trials */
-    /** Called on rank 0 of the job after each iteration, and after each look (`look`), whose answer is the cap from
-     * then on: no more than so_far->iterations ends the trial.  NULL: nobody. */
-    int64_t (*tick)(void *context, const ls_trial *so_far, bool look, int64_t cap);
+    const char *directory;      /* the study's, for states that are kept; NULL: none are */
+    const ls_trial *record;     /* rank 0: what is known of the trial, which may go on from a state; NULL: nothing */
+    void (*tick)(void *context, const ls_trial *so_far, ls_trial_moment moment, ls_trial_turn *turn); /* NULL: nobody */
     void *context;
 } ls_trial_place;
 
-/** Runs a trial until the strictest target, divergence or `cap` iterations, as `tick` may move them.
- *  Evaluation is off the clock; the test set is used at the first crossing of a target only.  Its bits do not depend on
- *  the ranks.  The caller frees out->look.  Collective; errors are agreed. */
+/** Runs a trial until the strictest target, divergence or `cap` iterations, as `tick` may move them, from its start or
+ *  from the state in which it was cut.  Evaluation is off the clock; the test set is used at the first crossing of a
+ *  target only.  Its bits do not depend on the ranks, nor on cuts.  The caller frees out->look.  Collective; errors are
+ *  agreed; a state that cannot be saved is warned of. */
 ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int64_t cap, ls_trial *out);
 
 /** First look below `target` among those up to `cap`, as iteration; -1. */

@@ -6,9 +6,6 @@
 
 #include "base/mem.h"
 
-/* Until a size is tuned the target is guessed to take this many epochs; min_looks repairs a guess that is too long. */
-enum { FIRST_EPOCHS = 4 };
-
 /* A rate that reached the target comes before one that did not, and divergence last.  Equal steps (the looks are a
  * grid) go to the lower loss at the crossing, equal losses to the smaller rate, which is farther from divergence. */
 static bool better(const ls_attempt *a, const ls_attempt *b)
@@ -114,13 +111,14 @@ static int neighbour(const ls_policy *policy, int n_before, int beside)
     return found;
 }
 
-/* Steps expected at the next size: from its neighbour along the line, in logarithms, to the one after; the slope lies
- * between perfect scaling and none, and is half way where there is but one. */
+/* Steps expected at the next size: a guess before any is tuned (min_looks repairs one that is too long); then from its
+ * neighbour along the line, in logarithms, to the one after; the slope lies between perfect scaling and none, and is
+ * half way where there is but one. */
 static double expected_steps(const ls_policy *policy, int n_before, int near)
 {
     const ls_study_settings *s = policy->settings;
     const double size = (double)s->size[policy->order[n_before]];
-    if (near < 0) return FIRST_EPOCHS * (double)s->n_samples / size;
+    if (near < 0) return s->first_epochs * (double)s->n_samples / size;
     const int next = neighbour(policy, n_before, near);
     const double steps = fmax(1, (double)policy->tuned_steps[near]), base = (double)s->size[near];
     double slope = -0.5;
@@ -164,7 +162,8 @@ static int compare_probes(const void *a, const void *b)
     return (x->lr > y->lr) - (x->lr < y->lr);
 }
 
-/* An optimum at the smallest or the largest rate tried is at the search's edge: it is not known to be one. */
+/* An optimum at the smallest or the largest rate tried is at the search's edge: it is not known to be one.  Where no
+ * rate reached the target, the one that came nearest is scored: its runs are censored, not dropped. */
 static ls_status conclude(const ls_tuning *tuning, ls_size_result *result)
 {
     result->look_every = tuning->look_every;
@@ -181,11 +180,13 @@ static ls_status conclude(const ls_tuning *tuning, ls_size_result *result)
         result->best_error = fmin(result->best_error, attempt->probe.best_error);
     }
     qsort(result->probe, (size_t)result->n_probes, sizeof *result->probe, compare_probes);
-    if (!reached(tuning)) return LS_OK;
+    const bool certain = tuning->policy->out->n_wants == 0; /* nobody speculates on a rate that may be the wrong one */
+    if (!reached(tuning) && (!certain || best->probe.status == LS_TRIAL_INFEASIBLE)) return LS_OK;
     result->lr = best->probe.lr;
     result->momentum = best->probe.momentum;
     result->tuned = below && above;
-    result->look_every = ls__policy_look_every(tuning->policy->settings, (double)best->probe.steps);
+    if (reached(tuning))
+        result->look_every = ls__policy_look_every(tuning->policy->settings, (double)best->probe.steps);
     return LS_OK;
 }
 

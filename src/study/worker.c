@@ -16,7 +16,6 @@ typedef enum action { WAIT, RUN, END } action;
 
 typedef struct order {
     action action;
-    bool bound; /* by the budget */
     ls_trial_key key;
     int64_t cap;
 } order;
@@ -28,7 +27,7 @@ typedef struct worker {
     int largest; /* ranks of the job's largest group */
     ls_store *store;
     ls_progress_line progress;
-    double asked_s;
+    double asked_s, kept_s; /* the directory was read, the state of the trial saved */
 } worker;
 
 /* Groups of 1, 1, 2, 4 ranks and again, or of a given size; the last takes what is left.  Returns the group of a rank
@@ -103,7 +102,7 @@ static ls_status decide(worker *w, order *out)
         again = false;
         LS_TRY(ls_store_refresh(w->store, NULL));
         LS_TRY(replay(w, &state));
-        *out = (order){.action = END, .bound = !state.done};
+        *out = (order){.action = END};
         ls_status status = LS_OK;
         if (ls_stop_requested())
             status = ls_status_fail(LS_ESTOPPED, __FILE__, __LINE__,
@@ -138,41 +137,58 @@ static ls_status new_cap(worker *w, const ls_trial *so_far, int64_t *cap)
     return LS_OK;
 }
 
-static int64_t tick(void *context, const ls_trial *so_far, bool look, int64_t cap)
+/* Nothing under way may be lost to a kill that is older than the interval.  The record first: then the state. */
+static bool put_before_state(worker *w, const ls_trial *so_far, bool ends)
+{
+    const double now = ls_clock_s();
+    if (!ends && now - w->kept_s < w->study->file->keys.keep_every_s) return false;
+    w->kept_s = now;
+    return ls_store_put(w->store, so_far) == LS_OK; /* a failure is told when the trial is put there at its end */
+}
+
+static void tick(void *context, const ls_trial *so_far, ls_trial_moment moment, ls_trial_turn *turn)
 {
     worker *w = context;
     const double now = ls_clock_s();
     ls_store_renew(w->store);
     ls_progress_show(&w->progress, w->store);
-    if (!look) return cap;
-    if (ls_stop_requested() || now > w->study->deadline_s) return so_far->iterations;
-    if (now - w->asked_s < ask_interval_s && so_far->iterations < cap) return cap;
-    w->asked_s = now;
-    new_cap(w, so_far, &cap); /* a directory that cannot be read now is told of when the trial is put there */
-    return cap;
+    if (moment == LS_TRIAL_STEP) return;
+    const bool ends = moment == LS_TRIAL_STOP || ls_stop_requested() || now > w->study->deadline_s;
+    if (ends) {
+        turn->cap = so_far->iterations;
+    } else if (now - w->asked_s >= ask_interval_s || so_far->iterations >= turn->cap) {
+        w->asked_s = now;
+        new_cap(w, so_far, &turn->cap); /* a directory that cannot be read now is told of when the trial is put there */
+    }
+    turn->keep = (ends || turn->cap > so_far->iterations) && put_before_state(w, so_far, ends);
 }
 
 static ls_status run_trial(worker *w, const order *o)
 {
-    const ls_trial_place place = {
-        .job = w->group, .file = w->study->file, .data = w->study->data, .tick = tick, .context = w};
+    const bool leads = ls_job_rank(w->group) == 0;
+    const ls_trial_place place = {.job = w->group,
+                                  .file = w->study->file,
+                                  .data = w->study->data,
+                                  .directory = w->study->directory,
+                                  .record = leads ? ls_store_find(w->store, &o->key) : NULL,
+                                  .tick = tick,
+                                  .context = w};
     ls_trial trial;
+    w->kept_s = ls_clock_s();
     LS_TRY(ls_trial_run(&place, &o->key, o->cap, &trial));
-    ls_status status = LS_OK;
-    if (ls_job_rank(w->group) == 0) status = ls_store_put(w->store, &trial);
-    if (ls_job_rank(w->group) == 0) ls_store_release(w->store);
+    const ls_status status = leads ? ls_store_put(w->store, &trial) : LS_OK;
+    if (leads) ls_store_release(w->store);
     ls_trial_destroy(&trial);
     return ls_job_agree(w->group, status);
 }
 
-static ls_status work(worker *w, bool *bound)
+static ls_status work(worker *w)
 {
     const bool leads = ls_job_rank(w->group) == 0;
     for (;;) {
         order o = {0};
         LS_TRY(ls_job_agree(w->group, leads ? decide(w, &o) : LS_OK));
         ls_job_broadcast(w->group, 0, &o, sizeof o);
-        *bound = o.bound;
         if (o.action == END) return LS_OK;
         if (o.action == RUN) LS_TRY(run_trial(w, &o));
         if (leads) ls_progress_show(&w->progress, w->store);
@@ -180,7 +196,7 @@ static ls_status work(worker *w, bool *bound)
     }
 }
 
-ls_status ls_study_work(const ls_study *study, bool *bound)
+ls_status ls_study_work(const ls_study *study)
 {
     worker w = {.study = study};
     const int rank = ls_job_rank(study->world);
@@ -191,7 +207,7 @@ ls_status ls_study_work(const ls_study *study, bool *bound)
     if (ls_job_rank(w.group) == 0)
         status = ls_store_create(study->directory, study->file->keys.claim_expiry_s, &w.store);
     status = ls_job_agree(w.group, status);
-    if (status == LS_OK) status = work(&w, bound);
+    if (status == LS_OK) status = work(&w);
     ls_store_destroy(&w.store);
     ls_job_destroy(&w.group);
     return status;

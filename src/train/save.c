@@ -8,6 +8,7 @@
 
 #include "base/board.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/timeline.h"
@@ -302,4 +303,13 @@ ls_status ls__save_look(ls_trainer *t)
     if (t->save.failed) return ls__save_settle_or_warn(t);
     if (t->save.saver != NULL && ls_saver_has_ended(t->save.saver)) ls__save_tell(t);
     return LS_OK;
+}
+
+ls_status ls_trainer_save(ls_trainer *t, const char *directory)
+{
+    const bool first = t->options.run_directory == NULL;
+    LS_TRY(ls_job_agree(t->job, ls_job_rank(t->job) == 0 ? ls_make_directory(directory) : LS_OK));
+    t->options.run_directory = directory;
+    if (first) LS_TRY(ls__create_saver(t));
+    return ls__save_now(t);
 }

@@ -10,8 +10,7 @@
 #include "math/blas.h"
 #include "math/vec.h"
 
-/* Version, commit and the bytes of the program. */
-static void build_identity(char out[256])
+void ls_trainer_build(char out[256])
 {
     char *program = NULL;
     size_t n = 0;
@@ -39,7 +38,7 @@ static ls_status same_text(const ls_job *job, const char *text, const char *what
 ls_status ls_trainer_check_ranks(const ls_job *job)
 {
     char text[256];
-    build_identity(text);
+    ls_trainer_build(text);
     LS_TRY(same_text(job, text, "the program"));
     LS_TRY(same_text(job, ls_blas_build(), "the OpenBLAS library"));
     LS_TRY(same_text(job, ls_blas_core(), "the OpenBLAS kernel type"));

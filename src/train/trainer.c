@@ -234,6 +234,11 @@ ls_status ls_trainer_step(ls_trainer *t)
     return ls__iterate(t);
 }
 
+bool ls_trainer_signalled(const ls_trainer *t)
+{
+    return t->signalled;
+}
+
 /* A numbered checkpoint that is not the last. */
 static bool save_is_due(ls_trainer *t)
 {

@@ -79,14 +79,11 @@ wait
 same "the other worker's exit code" "$(cat first.code)" 0
 numbers_of shared >shared.numbers
 check "two jobs are one: $(diff one.numbers shared.numbers | head -3)" cmp -s one.numbers shared.numbers
-study shared 1 --worker >/dev/null 2>&1 # of the two, one may have left the writing to the other
-numbers_of shared >shared.numbers
-check "and again" cmp -s one.numbers shared.numbers
 
 # A dead worker's claim expires; a job without --worker does not join.
 rm -rf dead
 mkdir -p dead/claims
-touch "dead/claims/$(ls one/trials | grep '^b16_.*_i1_' | head -1 | sed 's/.json$//')"
+touch "dead/claims/$(ls one/trials | grep '^b16_.*_i1_' | head -1 | sed 's/.json$//')" dead/claims/results
 flock -s dead sleep 20 &
 holder=$!
 sleep 0.3
@@ -144,6 +141,17 @@ check "its results are there" grep -q '"best_error": 0' never/results.json
 # Bad input.
 expect_exit 2 "belongs to another study: 'sizes'" study one 2 --set 'sizes=[4, 16]'
 expect_exit 2 "belongs to another study: 'optimizer'" study one 2 --set 'set={optimizer.name: momentum}'
+expect_exit 2 "belongs to another study: 'data.normalize'" study one 2 \
+    --set 'set={optimizer.name: sgd, data.train.samples: 1200, data.test.first: 1200, data.validation.last: 200, data.normalize: {mean: 0.5}}'
+expect_exit 2 "belongs to another study: 'data.shuffle'" study one 2 \
+    --set 'set={optimizer.name: sgd, data.train.samples: 1200, data.test.first: 1200, data.validation.last: 200, data.shuffle: false}'
+expect_exit 2 "belongs to another study: 'build.blas_threads'" study one 2 \
+    --set 'set={optimizer.name: sgd, data.train.samples: 1200, data.test.first: 1200, data.validation.last: 200, runtime.blas_threads: 2}'
+cp one/study.json study.kept
+sed -i 's/"program": "[^"]*"/"program": "another"/' one/study.json
+expect_exit 2 "belongs to another study: 'build.program' is \"?another" study one 2
+cp study.kept one/study.json
+expect_exit 2 "scales its learning rate by 'schedule.lr_scaling'" study none 0 --set 'set={schedule: {lr_scaling: {rule: linear}}}'
 expect_exit 2 "no batch size fits the data: the smallest is 4096, the training set has 250 samples" study none 2 \
     --set 'sizes=[4096, 8192]' --set 'set={}'
 expect_exit 2 "unknown key 'size' in the study; did you mean 'sizes'" study none 0 --set 'size=[4]'

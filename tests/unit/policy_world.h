@@ -21,7 +21,8 @@
 typedef struct world {
     double s_min, b_crit, noise; /* noise: standard deviation of log S over seeds */
     double lr_scale, curvature, limit;
-    bool never, stuck; /* no rate reaches the target; rates above the optimum stay at the initial error */
+    bool never, stuck;  /* no rate reaches the target; rates above the optimum stay at the initial error */
+    int64_t never_from; /* the same of batch sizes from here on; 0: of none */
     int n, room;
     ls_trial *trial;
     int64_t n_runs, iterations_run;
@@ -48,7 +49,8 @@ static inline double world_error(const world *w, const ls_trial_key *key, int64_
 {
     if (w->stuck && key->lr > world_optimum(w, key->global_batch_size)) return 0.9;
     const double error = 0.9 * exp(log(0.1 / 0.9) * (double)i * world_speed(w, key));
-    return w->never ? 0.5 + error / 2 : error;
+    const bool never = w->never || (w->never_from > 0 && key->global_batch_size >= w->never_from);
+    return never ? 0.5 + error / 2 : error;
 }
 
 /* The trial, by the rules of study.h; strictest: where training ends. */
@@ -150,6 +152,14 @@ static inline ls_study_state world_study(world *w, const ls_study_settings *s)
     return (ls_study_state){0};
 }
 
+static inline const ls_size_result *size_of(const ls_study_state *state, ls_study_arm arm, int64_t size)
+{
+    for (int i = 0; i < state->n_sizes[arm]; i++)
+        if (state->size[arm][i].size == size) return &state->size[arm][i];
+    fail_msg("no size %d", (int)size);
+    return NULL;
+}
+
 static inline world world_default(void)
 {
     return (world){.s_min = 350, .b_crit = 230, .noise = 0.08, .lr_scale = 0.01, .curvature = 0.25, .limit = 3.5};
@@ -174,6 +184,7 @@ static inline ls_study_settings world_settings(void)
                                .momentum_min = NAN,
                                .momentum_max = NAN,
                                .arm = {true, false, false, false},
+                               .first_epochs = 4,
                                .cap_factor = 4,
                                .race_factor = 1.6,
                                .diverge_factor = 10,

@@ -1,14 +1,6 @@
 /* The policy against what the protocol says of a world whose truth is known. */
 #include "policy_world.h"
 
-static const ls_size_result *size_of(const ls_study_state *state, ls_study_arm arm, int64_t size)
-{
-    for (int i = 0; i < state->n_sizes[arm]; i++)
-        if (state->size[arm][i].size == size) return &state->size[arm][i];
-    fail_msg("no size %d", (int)size);
-    return NULL;
-}
-
 /* Steps of the tuning run at a rate, without the policy: the first look on a grid of single iterations. */
 static int64_t true_steps(const world *w, int64_t size, double lr, int64_t seed, double target)
 {
@@ -270,26 +262,16 @@ static void tuning_and_scoring_seeds_are_disjoint(void **state)
     world_clear(&w);
 }
 
-/* A target that no rate reaches is a result: no rate, no scores, the best error seen. */
-static void a_target_out_of_reach_is_a_result(void **state)
+/* The rate that rules carry is by default that of a small size. */
+static void the_default_base_size_is_small(void **state)
 {
     (void)state;
     world w = world_default();
-    w.never = true;
     ls_study_settings s = world_settings();
-    s.n_sizes = 3;
-    s.max_epochs = 5;
-    for (int arm = 0; arm < LS_N_ARMS; arm++) s.arm[arm] = true;
+    s.arm[LS_ARM_FIXED] = true;
     ls_study_state study = world_study(&w, &s);
-    for (int arm = 0; arm < LS_N_ARMS; arm++)
-        for (int i = 0; i < 3; i++) {
-            const ls_size_result *r = &study.size[arm][i];
-            assert_true(isnan(r->lr) && !r->tuned && r->n_scores == 0 && r->done && r->look_every >= 1);
-            if (arm == LS_ARM_TUNED) assert_true(r->best_error >= 0.5 && r->best_error < 0.9 && r->n_probes >= 5);
-            for (int k = 0; k < r->n_probes; k++)
-                assert_true(r->probe[k].status == LS_TRIAL_CENSORED || r->probe[k].status == LS_TRIAL_INFEASIBLE);
-        }
-    assert_true(isnan(study.s_min) && isnan(study.b_crit));
+    for (int i = 0; i < s.n_sizes; i++)
+        assert_true(study.size[LS_ARM_FIXED][i].lr == size_of(&study, LS_ARM_TUNED, 16)->lr);
     ls_study_state_destroy(&study);
     world_clear(&w);
 }
@@ -343,7 +325,7 @@ int main(void)
         cmocka_unit_test(caps_follow_the_running_fit),
         cmocka_unit_test(the_middle_is_done_first),
         cmocka_unit_test(tuning_and_scoring_seeds_are_disjoint),
-        cmocka_unit_test(a_target_out_of_reach_is_a_result),
+        cmocka_unit_test(the_default_base_size_is_small),
         cmocka_unit_test(arms_follow_their_rules),
     };
     return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
