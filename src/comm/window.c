@@ -39,12 +39,23 @@ static ls_status no_room(size_t bytes, const char *what, int cause)
             what, (double)bytes / 1e6, free_mb, strerror(cause));
 }
 
+/* A name as make_locked() gives, not that of somebody's data. */
+static bool is_segment(const char *name)
+{
+    int pid, end = 0;
+    unsigned counter;
+    unsigned long long time;
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0) return false;
+    name += sizeof prefix - 1;
+    return sscanf(name, "%d-%u-%llx%n", &pid, &counter, &time, &end) == 3 && name[end] == 0;
+}
+
 static void remove_stale(void)
 {
     DIR *directory = opendir("/dev/shm");
     if (directory == NULL) return;
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        if (strncmp(entry->d_name, prefix, sizeof prefix - 1) != 0) continue;
+        if (!is_segment(entry->d_name)) continue;
         const int fd = openat(dirfd(directory), entry->d_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0) continue; /* somebody else's */
         if (flock(fd, LOCK_EX | LOCK_NB) == 0) unlinkat(dirfd(directory), entry->d_name, 0);

@@ -116,7 +116,7 @@ expect_exit 4 "target was not reached" run_np 5 train c.yaml --run-dir part --re
 is_the_same_run part "resumed when complete"
 
 # ---- ranks that are killed in the moment between making node memory and unlinking it leave it: the next start cleans up ----
-[ -z "${LS_OWN_SHM:-}" ] || head -c 5000 /dev/zero >/dev/shm/lockstep-1-0-stale
+[ -z "${LS_OWN_SHM:-}" ] || head -c 5000 /dev/zero >/dev/shm/lockstep-1-0-5ca1e
 expect_exit 4 "target was not reached" run_np 2 train c.yaml --run-dir part --resume auto
 same "node memory of killed ranks is gone" "$(left_behind)" ""
 

@@ -139,9 +139,9 @@ static void stale_segments_are_removed(void **state)
     char stale[64], held[64], other[64];
     int fd[3] = {-1, -1, -1};
     const bool first = ls_job_rank(ls_world) == 0;
-    snprintf(stale, sizeof stale, "/lockstep-%d-stale", (int)getpid());
-    snprintf(held, sizeof held, "/lockstep-%d-held", (int)getpid());
-    snprintf(other, sizeof other, "/lockstep_%d", (int)getpid());
+    snprintf(stale, sizeof stale, "/lockstep-%d-0-5ca1e", (int)getpid());
+    snprintf(held, sizeof held, "/lockstep-%d-1-4e1d", (int)getpid());
+    snprintf(other, sizeof other, "/lockstep-%d.npy", (int)getpid());
     if (first) fd[0] = make_file(stale, false);
     if (first) fd[1] = make_file(held, true);
     if (first) fd[2] = make_file(other, false);
