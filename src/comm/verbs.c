@@ -81,8 +81,8 @@ double ls_job_max(const ls_job *job, double mine)
 void ls_job_max_words(const ls_job *job, uint64_t *words, int64_t n)
 {
     for (int64_t at = 0; at < n; at += PIECE)
-        MPI_Allreduce(MPI_IN_PLACE, words + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_UINT64_T, MPI_MAX,
-                      job->comm);
+        LS_WAITING(MPI_Allreduce(MPI_IN_PLACE, words + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_UINT64_T,
+                                 MPI_MAX, job->comm));
 }
 
 const char *ls_job_host_name(const ls_job *job, int rank, char out[64])

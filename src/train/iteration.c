@@ -228,11 +228,11 @@ ls_status ls__iterate(ls_trainer *t)
     t->divisor = (float)batch.rows;
     compute_gradients(t, &batch);
     ls__statistics_end(t, batch.rows);
-    const ls_status verified = ls__verify_when_due(t);
-    ls_exchange_set_word(t->exchange, word_of(t));
     const double exchange = ls_clock_s();
     ls_board_mark(LS_PHASE_EXCHANGE, completed, exchange);
     t->pace.compute_s += exchange - start - (ls_board_waited_s - waited);
+    const ls_status verified = ls__verify_when_due(t);
+    ls_exchange_set_word(t->exchange, word_of(t));
     ls__exchange_and_update(t);
     ls_timeline_end(LS_EVENT_EXCHANGE, completed, exchange);
     t->state.iteration = completed;
