@@ -92,17 +92,20 @@ static void describe(const ls_study *study, ls_text *out)
     ls_text_printf(out, "}\n");
 }
 
-/* Every key of a section of study.json is as it was. */
+/* Every key of a section of study.json is as it was, and none is gone. */
 static ls_status same_section(const ls_node *own, const ls_node *stored, const char *section, const char *path)
 {
-    const ls_node *all = ls_node_child(own, section), *there = ls_node_child(stored, section);
-    for (int i = 0; i < all->n; i++) {
-        const ls_node *mine = all->child[i], *theirs = there ? ls_node_child(there, mine->key) : NULL;
-        if (ls_node_equal(mine, theirs)) continue;
-        char what[128];
-        snprintf(what, sizeof what, "%s.%s", section, mine->key);
-        return ls_study_differs(path, what, mine, theirs);
-    }
+    const ls_node *sides[2] = {ls_node_child(own, section), ls_node_child(stored, section)};
+    for (int side = 0; side < 2; side++)
+        for (int i = 0; sides[side] != NULL && i < sides[side]->n; i++) {
+            const char *key = sides[side]->child[i]->key;
+            const ls_node *mine = ls_node_child(sides[0], key);
+            const ls_node *theirs = sides[1] ? ls_node_child(sides[1], key) : NULL;
+            if (ls_node_equal(mine, theirs)) continue;
+            char what[128];
+            snprintf(what, sizeof what, "%s.%s", section, key);
+            return ls_study_differs(path, what, mine, theirs);
+        }
     return LS_OK;
 }
 

@@ -110,7 +110,7 @@ void ls_study_file_json(const ls_study_file *file, bool identity, ls_text *out)
 ls_status ls_study_differs(const char *path, const char *key, const ls_node *mine, const ls_node *theirs)
 {
     ls_text a = {0}, b = {0};
-    ls_node_json(mine, &a);
+    if (mine != NULL) ls_node_json(mine, &a);
     if (theirs != NULL) ls_node_json(theirs, &b);
     const ls_status status = ls_status_fail(
         LS_EUSAGE, __FILE__, __LINE__,

@@ -128,15 +128,30 @@ static ls_status train(running *r, int64_t cap)
     return LS_OK;
 }
 
+/* A state that cannot be gone on with (another worker has removed it, the data lie elsewhere now) costs the work again,
+ * and nothing else. */
+static ls_status create(running *r, const ls_config *config, const char *state)
+{
+    const ls_trial_place *place = r->place;
+    ls_trainer_options options = {.resume = state};
+    const ls_status status = ls_trainer_create(place->job, config, place->data, &options, &r->trainer);
+    if (status == LS_OK || state == NULL) return status;
+    ls_warn("%s; the trial begins anew", ls_status_message());
+    const ls_trial_key key = r->trial->key;
+    ls_trial_destroy(r->trial);
+    *r->trial = (ls_trial){.key = key, .n_ranks = ls_job_size(place->job)};
+    options.resume = NULL;
+    return ls_trainer_create(place->job, config, place->data, &options, &r->trainer);
+}
+
 static ls_status run(running *r, const ls_config *config, int64_t cap)
 {
     const ls_trial_place *place = r->place;
     char *state = NULL;
     ls_status status = LS_OK;
     if (r->kept != NULL) status = ls_partial_find(place->job, r->kept, place->record, r->trial, &state);
-    const ls_trainer_options options = {.resume = state};
+    if (status == LS_OK) status = create(r, config, state);
     r->capacity = r->trial->n_looks;
-    if (status == LS_OK) status = ls_trainer_create(place->job, config, place->data, &options, &r->trainer);
     if (status == LS_OK) status = train(r, cap);
     ls_trainer_destroy(&r->trainer);
     if (status == LS_OK && r->kept != NULL && !r->cut && ls_job_rank(place->job) == 0) ls_partial_remove(r->kept);

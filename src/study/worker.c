@@ -95,7 +95,7 @@ static ls_status choose(worker *w, const ls_study_state *state, order *out, bool
     return LS_OK;
 }
 
-static ls_status decide(worker *w, order *out)
+static ls_status decide(worker *w, bool stopped, order *out)
 {
     for (bool again = true; again;) {
         ls_study_state state;
@@ -104,7 +104,7 @@ static ls_status decide(worker *w, order *out)
         LS_TRY(replay(w, &state));
         *out = (order){.action = END};
         ls_status status = LS_OK;
-        if (ls_stop_requested())
+        if (stopped)
             status = ls_status_fail(LS_ESTOPPED, __FILE__, __LINE__,
                                     "stopped by a signal; every finished trial is kept: the same command goes on");
         else if (!state.done && ls_clock_s() < w->study->deadline_s)
@@ -187,7 +187,8 @@ static ls_status work(worker *w)
     const bool leads = ls_job_rank(w->group) == 0;
     for (;;) {
         order o = {0};
-        LS_TRY(ls_job_agree(w->group, leads ? decide(w, &o) : LS_OK));
+        const bool stopped = ls_job_max(w->group, ls_stop_requested() ? 1.0 : 0.0) > 0.0; /* a signal to any rank */
+        LS_TRY(ls_job_agree(w->group, leads ? decide(w, stopped, &o) : LS_OK));
         ls_job_broadcast(w->group, 0, &o, sizeof o);
         if (o.action == END) return LS_OK;
         if (o.action == RUN) LS_TRY(run_trial(w, &o));

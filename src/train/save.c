@@ -310,6 +310,8 @@ ls_status ls_trainer_save(ls_trainer *t, const char *directory)
     const bool first = t->options.run_directory == NULL;
     LS_TRY(ls_job_agree(t->job, ls_job_rank(t->job) == 0 ? ls_make_directory(directory) : LS_OK));
     t->options.run_directory = directory;
-    if (first) LS_TRY(ls__create_saver(t));
+    const ls_status status = first ? ls__create_saver(t) : LS_OK;
+    if (status != LS_OK) t->options.run_directory = NULL; /* the next save is the first again */
+    LS_TRY(status);
     return ls__save_now(t);
 }
