@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "ls_version.h"
+#include "math/blas.h"
 #include "train/stop.h"
 
 /* OpenBLAS starts its threads before main, one per core, in every rank: with the variable unset, set it and begin anew.
@@ -94,6 +95,7 @@ static ls_status run_on(const ls_job *world, const ls_command *c, const ls_args 
 {
     if (!c->needs_job) return ls_job_agree(world, ls_job_rank(world) == 0 ? c->run(args, NULL) : LS_OK);
     LS_TRY(check_launcher(world));
+    LS_TRY(ls_job_agree(world, ls_blas_reserve()));
     return c->run(args, world);
 }
 

@@ -3,6 +3,7 @@
 #include <cblas.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 
@@ -122,6 +123,20 @@ void ls_gemm_runs(int64_t n_runs, int64_t m, int64_t n, int64_t k, const float *
             columns_of_run(m, n - j < columns ? n - j : columns, k, rows, x + r * m * k, part, beta, y + r * m * n + j,
                            n);
     }
+}
+
+ls_status ls_blas_reserve(void)
+{
+    enum { WORK_BYTES = 1 << 27, SIDE = 128 }; /* a product too large for the path without packing */
+    static float x[SIDE * SIDE], y[SIDE * SIDE];
+    void *room = mmap(NULL, WORK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    LS_REQUIRE(room != MAP_FAILED, LS_ENOMEM,
+               "out of memory: matrix products need %d MB of address space (ulimit -v, or the job's memory limit)",
+               WORK_BYTES >> 20);
+    munmap(room, WORK_BYTES);
+    const ls_matrix a = {x, SIDE, false};
+    product(SIDE, SIDE, SIDE, a, a, 0.0f, y, SIDE);
+    return LS_OK;
 }
 
 const char *ls_blas_core(void)

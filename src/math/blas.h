@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/status.h"
+
 /** A matrix operand: element (i, j) is at data[i * stride + j], or at data[j * stride + i] when transposed. */
 typedef struct ls_matrix {
     const float *data;
@@ -30,6 +32,10 @@ void ls_gemm_runs(int64_t n_runs, int64_t m, int64_t n, int64_t k, const float *
 
 /** Whether ls_gemm_runs cuts: then products of many rows at once are no faster than those of few. */
 bool ls_gemm_cuts_runs(int64_t k, bool transposed);
+
+/** Takes the work space of products, 128 MB of address space; later BLAS would wait for it for ever where there is
+ *  none.  LS_ENOMEM. */
+ls_status ls_blas_reserve(void);
 
 /** Name of the kernel type in use ("SkylakeX"), the library's build text, and its threads. */
 const char *ls_blas_core(void);

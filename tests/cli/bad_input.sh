@@ -338,6 +338,23 @@ if may_mount; then
 else
     echo "no mount namespaces here: full disks and a small /dev/shm are left out"
 fi
+# Too little address space, step by step until it is enough: told at the start, never a wait for ever.
+cp c.yaml short.yaml
+short_run() {
+    ulimit -v "$1"
+    LS_TIMEOUT=20 run_np 0 train short.yaml --run-dir "short_$1" --max-iterations 3
+}
+told=0 ran=0
+for ((kb = 325000; kb <= 1000000 && ran == 0; kb += 25000)); do
+    (short_run $kb) >out 2>err
+    case $? in
+        0) ran=$kb ;;
+        1) grep -q 'lockstep: error: .*\(memory\|MB\)' err && told=$((told + 1)) ;;
+        *) fail "with $kb KB of address space: exit code other than 0 and 1: $(head -2 err)" ;;
+    esac
+done
+check "enough address space is enough" test $ran -gt 0
+check "too little is told" test $told -gt 0
 same "no refused run wrote a file" "$(ls -A never 2>/dev/null)" ""
 same "no node memory is left behind" "$(left_behind)" ""
 finish
