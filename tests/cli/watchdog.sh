@@ -11,7 +11,7 @@ start() {
     mpirun -np "$2" "$LOCKSTEP" train c.yaml --run-dir "$1" "${@:3}" </dev/null >"$1.out" 2>"$1.err" &
     launcher=$!
     for ((i = 0; i < 500; i++)); do
-        [ -e "$1/metrics.jsonl" ] && return
+        grep -qs '"event": "train"' "$1/metrics.jsonl" && return
         sleep 0.02
     done
     fail "$1: did not start: $(cat "$1.err")"
