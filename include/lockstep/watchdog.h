@@ -4,8 +4,8 @@
  * which makes the launcher end the job.  0 turns either off.
  *
  * Phases that may take any time (starting, loading, saving) are waited for as long as all processes run.  A node of
- * which every rank waits for another node speaks a quarter later: the other one, if it still runs, knows more.  A job
- * that is suspended as a whole has not stalled. */
+ * which every rank waits for another node speaks a quarter later, and not within a second or two: the other one, if it
+ * still runs, knows more.  A job that is suspended as a whole has not stalled. */
 #ifndef LOCKSTEP_WATCHDOG_H
 #define LOCKSTEP_WATCHDOG_H
 

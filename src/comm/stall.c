@@ -42,9 +42,14 @@ static bool has_left(const ls_stall *s, int r)
 }
 
 /* A thread beats once a period; a busy host makes it late. */
+static double longest_silence(const ls_stall *s)
+{
+    return 3 * s->period_s + 1.0;
+}
+
 static bool runs(const ls_stall *s, int r)
 {
-    return s->seen[r].silent_s <= 3 * s->period_s + 1.0;
+    return s->seen[r].silent_s <= longest_silence(s);
 }
 
 static bool waits(const ls_stall *s, int r)
@@ -79,7 +84,9 @@ double ls_stall_seconds(const ls_stall *s)
         patient_work = patient_work || (patient && !waits(s, r));
     }
     if (all_patient || patient_work) return 0.0;
-    return all_wait ? 0.8 * s->still_s : s->still_s;
+    if (!all_wait) return s->still_s;
+    const double noticed_s = s->still_s - longest_silence(s); /* since a rank that stopped while it waited would be */
+    return noticed_s < 0.8 * s->still_s ? noticed_s : 0.8 * s->still_s;
 }
 
 typedef struct text {

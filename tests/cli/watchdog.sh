@@ -73,7 +73,7 @@ wait $launcher
 same "off: the exit code" $? 75
 check "off: silent" test "$(grep -c 'nothing has moved' off.err)" = 0
 expect_exit 0 "done: the run is complete" run_np 2 train c.yaml --run-dir eval --epochs 2 --set runtime.stall_warn_s=0.5 \
-    --set runtime.stall_abort_s=0.6 --set data.test='{format: synthetic, samples: 250000, features: 12, classes: 4, hidden: 8, first: 300}' \
+    --set runtime.stall_abort_s=0.6 --set data.test='{format: synthetic, samples: 600000, features: 12, classes: 4, hidden: 8, first: 300}' \
     --set eval.batch=1 --set model='[{dense: 256}, relu, {dense: 256}, relu, {dense: 4}]'
 check "a long evaluation: no warning" test "$(grep -c 'nothing has moved' err)" = 0
 check "it was long: $(grep '"set": "test"' eval/metrics.jsonl)" grep -Eq '"set": "test".*"seconds": (0\.[6-9]|[1-9])' eval/metrics.jsonl
@@ -81,7 +81,7 @@ expect_exit 2 "stall_warn_s" run_np 0 train c.yaml --run-dir bad --set runtime.s
 
 # ---- slow: rank 1 runs a fifth of the time ----
 start slow 2 --set data.train.samples=10000 --set data.validation=~ --set model='[{dense: 1024}, relu, {dense: 512}, relu, {dense: 4}]' \
-    --batch-size 1000 --set batch.shards=2 --set eval.every_epochs=0 --save-interval 0 --epochs 6
+    --batch-size 1000 --set batch.shards=2 --set eval.every_epochs=0 --save-interval 0 --epochs 16
 slow=$(pid_of 1)
 while kill -STOP "$slow" 2>/dev/null; do
     sleep 0.02

@@ -224,7 +224,7 @@ listed optimizers src/optim/optimizer_list.h
 listed schedules src/optim/schedule_list.h
 listed formats src/data/reader_list.h
 expect_exit 0 "batch.global_batch_size +integer >= 1" run_np 0 info keys
-for key in $(sed -n 's/^ *KEY("\([^"]*\)".*/\1/p' "$LS_SOURCE/src/train/config.c"); do
+for key in $(sed -n 's|^ *KEY("\([^"]*[^".]\)".*|\1|p' "$LS_SOURCE/src/train/config.c"); do
     check "info keys lists $key" grep -q "^$key " out
 done
 for command in plan train eval predict bench inspect info; do

@@ -143,7 +143,9 @@ static void a_node_that_waits_for_another_is_patient(void **state)
     begin(&n, 2);
     for (int r = 0; r < N; r++) put(&n, r, LS_PHASE_FORWARD, 5, r == 1 ? LS_WAIT_MESSAGES : LS_WAIT_NODE);
     pass(&n, 10.5, ALL);
-    assert_true(ls_stall_seconds(&n.stall) == 8.0);
+    assert_true(ls_stall_seconds(&n.stall) == 7.5); /* as long as a rank of the node may be silent, and a quarter */
+    pass(&n, 10.0, ALL);
+    assert_true(ls_stall_seconds(&n.stall) == 16.0);
     has(&n, "it waits for another node\n");
     has(&n, "rank 5: forward of iteration 5, waiting for messages");
     n.stall.n_nodes = 1;
