@@ -55,7 +55,7 @@ kill_daemon() { pkill -KILL -x orted; } # of h2
 
 # ---- killed; a segment of node memory that a killed rank left ----
 begin rank
-head -c 100000 /dev/zero >/dev/shm/lockstep-1-0-stale
+head -c 100000 /dev/zero >/dev/shm/lockstep-1-0-5ca1e
 interrupt rank kill_rank rank 1
 ends rank 137 10
 goes_on rank
