@@ -201,3 +201,13 @@ void ls_file_writer_destroy(ls_file_writer **writer)
     ls_free(w);
     *writer = NULL;
 }
+
+ls_status ls_file_write(const char *path, const void *bytes, size_t n)
+{
+    ls_file_writer *writer;
+    LS_TRY(ls_file_writer_create(path, &writer));
+    ls_status status = ls_file_writer_add(writer, bytes, n);
+    if (status == LS_OK) status = ls_file_writer_commit(writer);
+    ls_file_writer_destroy(&writer);
+    return status;
+}

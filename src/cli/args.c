@@ -98,6 +98,8 @@ static const flag flags[] = {
     FIELD("--out", "FILE", LS_CMD_PREDICT, out, "FILE.npy or FILE.csv"),
     FIELD("--out", "PATH", LS_CMD_REPORT, out,
           "the page (default report.html in the first DIR); figures/ is beside it"),
+    FIELD("--csv", "FILE", LS_CMD_REPORT, csv,
+          "in place of the page, a table of the runs: a row for each line of metrics.jsonl"),
     FIELD("--logits", NULL, LS_CMD_PREDICT, logits, "write what the last layer gives, not class probabilities"),
     FIELD("--ranks", "P", LS_CMD_PLAN, ranks, "show what each of P ranks computes (default 1)"),
     FIELD("--samples", "A:B", LS_CMD_PLAN, samples, "print the sample ids of iterations A to B-1, a JSON line each"),
