@@ -93,7 +93,7 @@ static ls_status read_command_line(int argc, char **argv, const ls_command **c, 
 
 static ls_status run_on(const ls_job *world, const ls_command *c, const ls_args *args)
 {
-    if (!c->needs_job) return ls_job_agree(world, ls_job_rank(world) == 0 ? c->run(args, NULL) : LS_OK);
+    if (!ls__needs_job(c, args)) return ls_job_agree(world, ls_job_rank(world) == 0 ? c->run(args, NULL) : LS_OK);
     LS_TRY(check_launcher(world));
     LS_TRY(ls_job_agree(world, ls_blas_reserve()));
     return c->run(args, world);
@@ -136,6 +136,6 @@ int main(int argc, char **argv)
         return 0;
     }
     const bool launched = launcher_tasks(&variable) > 1;
-    if (launched || (status == LS_OK && c->needs_job)) return run_with_job(status, c, &args, argc, argv);
+    if (launched || (status == LS_OK && ls__needs_job(c, &args))) return run_with_job(status, c, &args, argc, argv);
     return report(status == LS_OK ? c->run(&args, NULL) : status, true);
 }
