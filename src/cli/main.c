@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/option.h"
 #include "cli/command.h"
 #include "ls_version.h"
 #include "math/blas.h"
@@ -83,11 +84,22 @@ static ls_status check_launcher(const ls_job *world)
     return LS_OK;
 }
 
+static ls_status unknown_command(const char *name)
+{
+    enum { MOST = 32 };
+    const char *names[MOST];
+    int n = 0;
+    for (; n < MOST && ls__commands[n].name != NULL; n++) names[n] = ls__commands[n].name;
+    const int near = ls_nearest_name(name, names, n);
+    LS_FAIL(LS_EUSAGE, "unknown command '%s'%s%s%s; 'lockstep --help' lists them", name,
+            near >= 0 ? "; did you mean '" : "", near >= 0 ? names[near] : "", near >= 0 ? "'?" : "");
+}
+
 /* Finds the command and reads its arguments. */
 static ls_status read_command_line(int argc, char **argv, const ls_command **c, ls_args *args)
 {
     *c = find_command(argv[1]);
-    LS_REQUIRE(*c != NULL, LS_EUSAGE, "unknown command '%s'; 'lockstep --help' lists them", argv[1]);
+    if (*c == NULL) return unknown_command(argv[1]);
     return ls_args_read((*c)->bit, argc - 2, argv + 2, args);
 }
 

@@ -159,7 +159,8 @@ static ls_status build(ls_report *r, const char *const *directories, int n)
 
 ls_status ls_report_write(const char *const *directories, int n, const char *out)
 {
-    LS_REQUIRE(n > 0, LS_EUSAGE, "expected the directory of a study, or of one or several training runs");
+    LS_REQUIRE(n > 0, LS_EUSAGE,
+               "expected the directory of a study, or of one or several training runs, as in: lockstep report runs/a");
     ls_report *report = ls_calloc(1, sizeof *report);
     char *path = out != NULL ? ls_strdup(out) : ls_path_join(directories[0], "report.html");
     ls_status status = report != NULL && path != NULL
