@@ -154,12 +154,11 @@ static ls_status run(running *r, const ls_config *config, int64_t cap)
     r->capacity = r->trial->n_looks;
     if (status == LS_OK) status = train(r, cap);
     ls_trainer_destroy(&r->trainer);
-    if (status == LS_OK && r->kept != NULL && !r->cut && ls_job_rank(place->job) == 0) ls_partial_remove(r->kept);
     ls_free(state);
     return status;
 }
 
-ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int64_t cap, ls_trial *out)
+ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int64_t cap, ls_trial *out, bool *cut)
 {
     ls_config *config = NULL;
     *out = (ls_trial){.key = *key, .n_ranks = ls_job_size(place->job)};
@@ -170,6 +169,7 @@ ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int
         status = ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for a trial");
     status = ls_job_agree(place->job, status);
     if (status == LS_OK) status = run(&r, config, cap);
+    if (cut != NULL) *cut = r.cut;
     ls_config_destroy(&config);
     ls_free(r.kept);
     if (status != LS_OK) ls_trial_destroy(out);

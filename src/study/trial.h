@@ -29,9 +29,10 @@ typedef struct ls_trial_place {
 
 /** Runs a trial until the strictest target, divergence or `cap` iterations, as `tick` may move them, from its start or
  *  from the state in which it was cut.  Evaluation is off the clock; the test set is used at the first crossing of a
- *  target only.  Its bits do not depend on the ranks, nor on cuts.  The caller frees out->look.  Collective; errors are
- *  agreed; a state that cannot be saved is warned of. */
-ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int64_t cap, ls_trial *out);
+ *  target only.  Its bits do not depend on the ranks, nor on cuts.  The caller frees out->look.  *cut (may be NULL): it
+ *  is to be gone on with from a state; the states of any other may go (ls_partial_remove) once its record is stored.
+ *  Collective; errors are agreed; a state that cannot be saved is warned of. */
+ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int64_t cap, ls_trial *out, bool *cut);
 
 /** First look below `target` among those up to `cap`, as iteration; -1. */
 int64_t ls_trial_steps(const ls_trial *trial, double target, int64_t cap);

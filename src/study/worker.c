@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
+#include "study/partial.h"
 #include "study/progress.h"
 #include "study/run.h"
 #include "study/trial.h"
@@ -163,6 +165,14 @@ static void tick(void *context, const ls_trial *so_far, ls_trial_moment moment, 
     turn->keep = (ends || turn->cap > so_far->iterations) && put_before_state(w, so_far, ends);
 }
 
+static void forget_states(const worker *w, const ls_trial_key *key)
+{
+    char *place = ls_partial_place(w->study->directory, key);
+    if (place != NULL) ls_partial_remove(place);
+    ls_free(place);
+}
+
+/* The record is stored before the states go: a full disk, or a kill in between, loses nothing. */
 static ls_status run_trial(worker *w, const order *o)
 {
     const bool leads = ls_job_rank(w->group) == 0;
@@ -174,9 +184,11 @@ static ls_status run_trial(worker *w, const order *o)
                                   .tick = tick,
                                   .context = w};
     ls_trial trial;
+    bool cut;
     w->kept_s = ls_clock_s();
-    LS_TRY(ls_trial_run(&place, &o->key, o->cap, &trial));
+    LS_TRY(ls_trial_run(&place, &o->key, o->cap, &trial, &cut));
     const ls_status status = leads ? ls_store_put(w->store, &trial) : LS_OK;
+    if (leads && status == LS_OK && !cut) forget_states(w, &o->key);
     if (leads) ls_store_release(w->store);
     ls_trial_destroy(&trial);
     return ls_job_agree(w->group, status);
