@@ -120,11 +120,61 @@ static void test_claims(void **state)
     ls_store_destroy(&b);
 }
 
+/* Who was silent for too long and comes back neither renews nor removes what another holds now. */
+static void test_a_lost_claim_is_left_alone(void **state)
+{
+    ls_store *a, *b, *c;
+    (void)state;
+    assert_int_equal(ls_store_create(directory, 0.4, &a), LS_OK);
+    assert_int_equal(ls_store_create(directory, 0.4, &b), LS_OK);
+    assert_int_equal(ls_store_create(directory, 0.4, &c), LS_OK);
+    assert_true(claims(a, "x"));
+    assert_false(claims(b, "x"));
+    usleep(500000); /* a is silent */
+    assert_true(claims(b, "x"));
+    assert_false(claims(c, "x"));
+    usleep(250000);
+    ls_store_renew(a);
+    usleep(250000); /* b is silent, whatever a does */
+    assert_true(claims(c, "x"));
+    ls_store_release(a);
+    ls_store_destroy(&b);
+    assert_int_equal(ls_store_n_claims(c), 1);
+    ls_store_release(c);
+    assert_int_equal(ls_store_n_claims(c), 0);
+    ls_store_destroy(&a);
+    ls_store_destroy(&c);
+}
+
+/* A thread renews while its holder is busy, and ends with the claim. */
+static void test_a_claim_is_kept_renewed(void **state)
+{
+    ls_store *a, *b;
+    (void)state;
+    assert_int_equal(ls_store_create(directory, 1.0, &a), LS_OK);
+    assert_int_equal(ls_store_create(directory, 1.0, &b), LS_OK);
+    assert_int_equal(ls_store_keep_renewed(a), LS_EINTERNAL);
+    for (int round = 0; round < 2; round++) {
+        assert_true(claims(a, "results"));
+        assert_int_equal(ls_store_keep_renewed(a), LS_OK);
+        for (int i = 0; i < 7; i++) {
+            assert_false(claims(b, "results"));
+            usleep(200000);
+        }
+        ls_store_release(a);
+    }
+    assert_true(claims(b, "results"));
+    ls_store_destroy(&b);
+    ls_store_destroy(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_record_comes_back, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(test_longer_record_stays, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(test_claims, make_directory, remove_directory)};
+        cmocka_unit_test_setup_teardown(test_claims, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_a_lost_claim_is_left_alone, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_a_claim_is_kept_renewed, make_directory, remove_directory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
