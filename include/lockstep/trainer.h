@@ -66,7 +66,8 @@ typedef struct ls_trainer_options {
     const char *resume;         /* NULL, "auto" or a path */
     bool overwrite;             /* the directory's former run goes, once this one is ready */
     bool show_progress;
-    bool time_updates; /* measure the optimizer inside the exchange, tile by tile; costs a few per cent */
+    int64_t look_every; /* > 0: iterations between looks at the run, which noise.every of `auto` keeps in step with */
+    bool time_updates;  /* measure the optimizer inside the exchange, tile by tile; costs a few per cent */
 } ls_trainer_options;
 
 typedef struct ls_trainer ls_trainer;

@@ -70,7 +70,8 @@ static ls_status take_look(running *r)
     ls_trial *trial = r->trial;
     ls_evaluation e;
     LS_TRY(ls_trainer_evaluate_set(r->trainer, LS_VALIDATION, &e));
-    ls_look look = {trial->iterations, error_of(&e), e.loss, NAN, ls_trainer_noise(r->trainer).scale};
+    const ls_noise noise = ls_trainer_noise(r->trainer);
+    ls_look look = {trial->iterations, error_of(&e), e.loss, NAN, noise.scale, noise.scale_se};
     if (r->place->data->present[LS_TEST] && crosses(r, look.error)) {
         LS_TRY(ls_trainer_evaluate_set(r->trainer, LS_TEST, &e));
         look.test_error = error_of(&e);
@@ -133,7 +134,7 @@ static ls_status train(running *r, int64_t cap)
 static ls_status create(running *r, const ls_config *config, const char *state)
 {
     const ls_trial_place *place = r->place;
-    ls_trainer_options options = {.resume = state};
+    ls_trainer_options options = {.resume = state, .look_every = r->trial->key.look_every};
     const ls_status status = ls_trainer_create(place->job, config, place->data, &options, &r->trainer);
     if (status == LS_OK || state == NULL) return status;
     ls_warn("%s; the trial begins anew", ls_status_message());

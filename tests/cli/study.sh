@@ -41,7 +41,7 @@ check "the test set was used" grep -q '"test_error": 0' one/results.json
 check "nothing is claimed any more" test -z "$(ls one/claims)"
 check "a choice in words" grep -q '"text": "B = .* costs least' one/results.json
 check "the report, with the settings" grep -q 'about 16 up to the target are aimed at.*Seeds: 2 a batch size, from 1001 on' one/report.html
-same "five numbers a look" "$(head -1 one/trials.jsonl | grep -oE '\[0, [^]]*\]' | tr ',' '\n' | wc -l)" 5
+same "six numbers a look" "$(head -1 one/trials.jsonl | grep -oE '\[0, [^]]*\]' | tr ',' '\n' | wc -l)" 6
 
 # Ranks and groups.
 for how in "2" "3" "4" "4 --set ranks_per_trial=2" "3 --set ranks_per_trial=3"; do

@@ -30,8 +30,9 @@ static int remove_directory(void **state)
     return system(command);
 }
 
-static ls_look looks[] = {
-    {0, 0.9, 2.302585092994046, NAN, NAN}, {10, 1.0 / 3.0, 0.1 + 0.2, 0.35, 123.456}, {20, 5e-324, 1e300, NAN, NAN}};
+static ls_look looks[] = {{0, 0.9, 2.302585092994046, NAN, NAN, NAN},
+                          {10, 1.0 / 3.0, 0.1 + 0.2, 0.35, 123.456, 0.1},
+                          {20, 5e-324, 1e300, NAN, NAN, NAN}};
 
 static ls_trial sample(int64_t iterations, int n_looks)
 {
@@ -49,6 +50,7 @@ static void assert_same_look(const ls_look *a, const ls_look *b)
     assert_true(a->error == b->error && a->loss == b->loss);
     assert_true(a->test_error == b->test_error || (isnan(a->test_error) && isnan(b->test_error)));
     assert_true(a->noise_scale == b->noise_scale || (isnan(a->noise_scale) && isnan(b->noise_scale)));
+    assert_true(a->noise_se == b->noise_se || (isnan(a->noise_se) && isnan(b->noise_se)));
 }
 
 /* Every bit comes back from the text. */
