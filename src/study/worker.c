@@ -62,7 +62,7 @@ static ls_status replay(worker *w, ls_study_state *state)
     int n;
     const ls_trial *trials = ls_store_trials(w->store, &n);
     LS_TRY(ls_study_replay(&w->study->file->settings, trials, n, MAX_WANTS, state));
-    ls_progress_take(&w->progress, state, trials, n);
+    ls_progress_take(&w->progress, state, w->store);
     return LS_OK;
 }
 
