@@ -133,12 +133,10 @@ int64_t ls_noise_auto_every(int64_t batch_rows, int64_t n_shards, int64_t multip
 int64_t ls_noise_look_every(int64_t look_every, int64_t batch_rows, int64_t n_shards, int64_t multiply_adds,
                             int64_t n_params)
 {
-    const double most = 0.0175;
-    int64_t every = ls_noise_auto_every(batch_rows, n_shards, multiply_adds, n_params);
-    if (every > look_every) {
-        const double looks = cost_of(batch_rows, n_shards, multiply_adds, n_params) / most / (double)look_every;
-        return look_every * (int64_t)ceil(looks);
-    }
-    while (look_every % every != 0) every++;
-    return every;
+    const double most = 0.019;
+    const int64_t least = (int64_t)ceil(cost_of(batch_rows, n_shards, multiply_adds, n_params) / most);
+    int64_t a_look = look_every / least;
+    if (a_look == 0) return (least + look_every - 1) / look_every * look_every;
+    while (look_every % a_look != 0) a_look--;
+    return look_every / a_look;
 }

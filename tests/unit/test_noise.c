@@ -305,10 +305,12 @@ static void in_step_with_looks(void **state)
         assert_true(every <= looks || every <= ls_noise_auto_every(rows, shards, NET, NET)); /* never fewer than auto */
     }
     assert_int_equal(ls_noise_look_every(82, 16, 1, NET, NET), 82);
-    assert_int_equal(ls_noise_look_every(352, 4, 1, NET, NET), 352);
+    assert_int_equal(ls_noise_look_every(352, 4, 1, NET, NET), 176);
+    assert_int_equal(ls_noise_look_every(353, 4, 1, NET, NET), 353);
+    assert_int_equal(ls_noise_look_every(7, 1024, 8, NET, NET), 7);
     assert_int_equal(ls_noise_look_every(25, 64, 4, NET, NET), 50); /* dearer than two per cent at every look */
-    assert_int_equal(ls_noise_look_every(6, 4096, 8, NET, NET), 6);
-    assert_int_equal(ls_noise_look_every(64, 16384, 8, NET, NET), 2);
+    assert_int_equal(ls_noise_look_every(6, 4096, 8, NET, NET), 2);
+    assert_int_equal(ls_noise_look_every(64, 16384, 8, NET, NET), 1);
 }
 
 int main(void)
