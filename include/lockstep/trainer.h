@@ -90,6 +90,11 @@ ls_status ls_trainer_step(ls_trainer *trainer);
 /** A signal (train/stop.h) had come to some rank when the last iteration ended; the same on all. */
 bool ls_trainer_signalled(const ls_trainer *trainer);
 
+/** Asks for a save, on any rank: not collective.  ls_trainer_save_asked tells it to all once the next iteration has
+ *  ended, as it tells of a signal that asks for one; the same on all ranks. */
+void ls_trainer_ask_save(ls_trainer *trainer);
+bool ls_trainer_save_asked(const ls_trainer *trainer);
+
 /** Writes the state as DIRECTORY/ckpt-N.safetensors, N being completed iterations, for options.resume; of a trainer
  * that was made without a run directory.  Makes the directory, whose text it borrows from now on.  LS_EDIVERGED when
  *  parameters are not finite; LS_EOUTPUT.  Collective; the same status everywhere. */

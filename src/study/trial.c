@@ -96,6 +96,7 @@ static void ask(running *r, ls_trial_moment moment, int64_t *cap)
     ls_trial_turn turn = {.cap = *cap};
     if (p->tick == NULL) return;
     if (ls_job_rank(p->job) == 0) p->tick(p->context, r->trial, moment, &turn);
+    if (moment == LS_TRIAL_STEP && turn.keep) ls_trainer_ask_save(r->trainer);
     if (moment == LS_TRIAL_STEP) return;
     ls_job_broadcast(p->job, 0, &turn, sizeof turn);
     *cap = turn.cap;
@@ -116,6 +117,14 @@ static ls_status step(running *r)
     return trial->diverged ? LS_OK : status;
 }
 
+/* The same on all ranks. */
+static ls_trial_moment moment_of(const running *r, bool look)
+{
+    if (ls_trainer_signalled(r->trainer)) return LS_TRIAL_STOP;
+    if (look) return LS_TRIAL_LOOK;
+    return ls_trainer_save_asked(r->trainer) ? LS_TRIAL_KEEP : LS_TRIAL_STEP;
+}
+
 static ls_status train(running *r, int64_t cap)
 {
     ls_trial *trial = r->trial;
@@ -124,7 +133,7 @@ static ls_status train(running *r, int64_t cap)
         LS_TRY(step(r));
         const bool look = !r->ended && trial->iterations % trial->key.look_every == 0;
         if (look) LS_TRY(take_look(r));
-        ask(r, ls_trainer_signalled(r->trainer) ? LS_TRIAL_STOP : look ? LS_TRIAL_LOOK : LS_TRIAL_STEP, &cap);
+        ask(r, moment_of(r, look), &cap);
     }
     return LS_OK;
 }

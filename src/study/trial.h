@@ -7,13 +7,15 @@
 
 struct ls_data;
 
-/** When rank 0 of a trial's job is asked: between two iterations, behind a look, or when a signal ends the job. */
-typedef enum ls_trial_moment { LS_TRIAL_STEP, LS_TRIAL_LOOK, LS_TRIAL_STOP } ls_trial_moment;
+/** When rank 0 of a trial's job is asked: between two iterations, behind a look, where a save was asked for (by its
+ *  answer at a step, or by a signal), or when a signal ends the job. */
+typedef enum ls_trial_moment { LS_TRIAL_STEP, LS_TRIAL_LOOK, LS_TRIAL_KEEP, LS_TRIAL_STOP } ls_trial_moment;
 
-/** What it answers; not read at LS_TRIAL_STEP. */
+/** What it answers. */
 typedef struct ls_trial_turn {
-    int64_t cap; /* from now on: no more than the iterations so far ends the trial */
-    bool keep;   /* saves the state, which stays on disk if the trial ends here; its record is in the store */
+    int64_t cap; /* from now on: no more than the iterations so far ends the trial; not read at LS_TRIAL_STEP */
+    bool keep;   /* at LS_TRIAL_STEP: asks at the end of the next iteration.  Else: saves the state, which stays on disk
+                    if the trial ends here; its record is in the store */
 } ls_trial_turn;
 
 /** Where a trial runs, and who is told about it; all is borrowed. */

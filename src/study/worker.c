@@ -139,12 +139,16 @@ static ls_status new_cap(worker *w, const ls_trial *so_far, int64_t *cap)
     return LS_OK;
 }
 
-/* Nothing under way may be lost to a kill that is older than the interval.  The record first: then the state. */
-static bool put_before_state(worker *w, const ls_trial *so_far, bool ends)
+/* Nothing under way may be lost to a kill that is older than the interval. */
+static bool keep_is_due(const worker *w, double now)
 {
-    const double now = ls_clock_s();
-    if (!ends && now - w->kept_s < w->study->file->keys.keep_every_s) return false;
-    w->kept_s = now;
+    return now - w->kept_s >= w->study->file->keys.keep_every_s;
+}
+
+/* The record first: then the state. */
+static bool put_before_state(worker *w, const ls_trial *so_far)
+{
+    w->kept_s = ls_clock_s();
     return ls_store_put(w->store, so_far) == LS_OK; /* a failure is told when the trial is put there at its end */
 }
 
@@ -154,15 +158,16 @@ static void tick(void *context, const ls_trial *so_far, ls_trial_moment moment, 
     const double now = ls_clock_s();
     ls_store_renew(w->store);
     ls_progress_show(&w->progress, w->store);
+    turn->keep = moment == LS_TRIAL_KEEP || keep_is_due(w, now);
     if (moment == LS_TRIAL_STEP) return;
     const bool ends = moment == LS_TRIAL_STOP || ls_stop_requested() || now > w->study->deadline_s;
     if (ends) {
         turn->cap = so_far->iterations;
-    } else if (now - w->asked_s >= ask_interval_s || so_far->iterations >= turn->cap) {
+    } else if (moment == LS_TRIAL_LOOK && (now - w->asked_s >= ask_interval_s || so_far->iterations >= turn->cap)) {
         w->asked_s = now;
         new_cap(w, so_far, &turn->cap); /* a directory that cannot be read now is told of when the trial is put there */
     }
-    turn->keep = (ends || turn->cap > so_far->iterations) && put_before_state(w, so_far, ends);
+    turn->keep = (ends || (turn->keep && turn->cap > so_far->iterations)) && put_before_state(w, so_far);
 }
 
 static void forget_states(const worker *w, const ls_trial_key *key)
