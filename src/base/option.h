@@ -59,6 +59,9 @@ int ls_nearest_name(const char *text, const char *const *names, int n);
 /** Reads null, a number or a list of numbers into values[*n], at most `capacity` of them; null gives *n = 0. */
 ls_status ls_reals_read(const ls_node *node, const char *what, int64_t capacity, double *values, int64_t *n);
 
+/** The type and range of a row, as "integer >= 1, auto". */
+void ls_option_type(const ls_option *row, ls_text *out);
+
 /** Prints one line per row: key, type and range, default, help. */
 void ls_options_print(const ls_option *table, const char *indent, ls_text *out);
 

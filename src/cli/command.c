@@ -26,8 +26,9 @@ const ls_command ls__commands[] = {
      "lockstep fit steps.csv --json", LS_CMD_FIT, false, ls__cmd_fit},
     {"report", "DIR [DIR...] [flags]", "write a page of figures and tables about a study, or about training runs",
      "lockstep report runs/a runs/b --out report.html", LS_CMD_REPORT, false, ls__cmd_report},
-    {"info", "[keys|study|layers|losses|optimizers|schedules|formats|model CONFIG]",
-     "show the build, what a configuration may name, or its model layer by layer",
+    {"info",
+     "[keys|study|layers|losses|optimizers|schedules|formats|augmentations|man|completion|model CONFIG] [flags]",
+     "show the build, what a configuration may name, its model layer by layer, or texts for man and bash",
      "lockstep info model configs/fashion_mlp.yaml", LS_CMD_INFO, false, ls__cmd_info},
     {0}};
 

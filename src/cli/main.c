@@ -30,7 +30,7 @@ static const ls_command *find_command(const char *name)
 
 static void print_usage(FILE *to)
 {
-    fprintf(to, "lockstep: synchronous data-parallel training of neural networks on CPUs\n\n"
+    fprintf(to, "lockstep: " LS_WHAT_IT_IS "\n\n"
                 "usage: [mpirun -np P] lockstep COMMAND ...\n\n");
     for (const ls_command *c = ls__commands; c->name != NULL; c++) fprintf(to, "  %-8s %s\n", c->name, c->summary);
     fprintf(to, "\n'lockstep COMMAND --help' tells more.\n\nexit codes:\n");

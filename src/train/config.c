@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/option.h"
+#include "train/config_keys.h"
 
 #define KEY(path, type, member, default_value, help_text, ...)                                                         \
     {                                                                                                                  \
@@ -22,7 +23,7 @@
 static const char *const methods[] = {"tree", "mpi_allreduce", NULL};  /* as ls_exchange_method */
 static const char *const actions[] = {"stop", "save", "ignore", NULL}; /* as ls_signal_action */
 
-static const ls_option keys[] = {
+const ls_option ls__config_keys[] = {
     KEY("data.train", LS_OPTION_NODE, data.train, NULL, "training set: {format: ..., ...}; see 'lockstep info formats'",
         .class = LS_FREE),
     KEY("data.test", LS_OPTION_NODE, data.test, "~", "test set, as data.train", .class = LS_FREE),
@@ -208,7 +209,7 @@ static ls_status fill(ls_config *c, const ls_override *overrides, int n_override
                ls_node_place(c->root, place, sizeof place));
     for (int i = 0; i < n_overrides; i++)
         LS_TRY(ls_node_put(c->root, overrides[i].key, overrides[i].value, overrides[i].source));
-    LS_TRY(ls_options_read(keys, c->root, "the configuration", c));
+    LS_TRY(ls_options_read(ls__config_keys, c->root, "the configuration", c));
     LS_TRY(read_batch_schedule(c));
     const ls_status status = check(c);
     return status == LS_OK ? LS_OK : ls_status_prefix(status, "%s", name);
@@ -307,7 +308,7 @@ static bool has_shrunk(const ls_node *mine, const ls_node *theirs)
 
 ls_status ls_config_check_resume(const ls_config *config, const ls_config *stored, bool fixed_length)
 {
-    for (const ls_option *row = keys; row->key != NULL; row++) {
+    for (const ls_option *row = ls__config_keys; row->key != NULL; row++) {
         const ls_node *mine = ls_node_at(config->root, row->key), *theirs = ls_node_at(stored->root, row->key);
         if (row->class == LS_FREE || ls_node_equal(mine, theirs)) continue;
         if (row->class == LS_IDENTITY)
@@ -325,5 +326,5 @@ void ls_config_keys_print(ls_text *out)
 {
     ls_text_printf(out, "key, type and range, default (~: none), and what a resumed run may do with it:\n"
                         "  identity: must be as it was; extend: may grow; free: may change\n\n");
-    ls_options_print(keys, "", out);
+    ls_options_print(ls__config_keys, "", out);
 }
