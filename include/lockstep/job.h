@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 typedef struct ls_job ls_job;
 
@@ -101,5 +104,7 @@ typedef struct ls_window ls_window;
 ls_status ls_window_create(const ls_job *job, size_t bytes, const char *what, ls_window **out);
 void *ls_window_memory(const ls_window *window);
 void ls_window_destroy(ls_window **window);
+
+LS_END_DECLS
 
 #endif

@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_option;
 struct ls_node;
@@ -165,5 +168,7 @@ typedef struct ls_layer_ops {
     /** After a training pass over a whole batch: moves the buffers by the layer's sums.  NULL: it has none. */
     void (*finish)(const ls_layer *layer, const double *total, int64_t batch_rows, float *buffers);
 } ls_layer_ops;
+
+LS_END_DECLS
 
 #endif

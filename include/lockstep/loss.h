@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
@@ -50,5 +53,7 @@ ls_status ls_loss_create(struct ls_node *spec, ls_loss **out);
 void ls_loss_destroy(ls_loss **loss);
 
 void ls_losses_print(struct ls_text *out);
+
+LS_END_DECLS
 
 #endif

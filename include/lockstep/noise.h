@@ -13,7 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_text;
 
@@ -61,5 +64,7 @@ bool ls_noise_parse(const char *text, ls_noise_window *window);
 /** Iterations from one reading to the next, such that readings take about one per cent of a run's time: from the sizes
  *  of the run alone, so that the rule is the same everywhere.  multiply_adds: of one sample's forward pass. */
 int64_t ls_noise_auto_every(int64_t batch_rows, int64_t n_shards, int64_t multiply_adds, int64_t n_params);
+
+LS_END_DECLS
 
 #endif

@@ -10,7 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
@@ -93,5 +96,7 @@ void ls_optimizer_update(const ls_optimizer *optimizer, ls_update *update);
 double ls_optimizer_clip(const ls_optimizer *optimizer, double norm);
 
 void ls_optimizers_print(struct ls_text *out);
+
+LS_END_DECLS
 
 #endif

@@ -6,7 +6,10 @@
 #ifndef LOCKSTEP_REPORT_H
 #define LOCKSTEP_REPORT_H
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 /** Writes the report of `directories`: one study directory (results.json, study.json or trials.jsonl in it), or
  * training run directories (metrics.jsonl).  `out` is the page's path; NULL: report.html in the first directory.  The
@@ -16,5 +19,7 @@
  * which is valid all the same.  A notice tells the page's path. LS_EUSAGE: a directory holds neither a study nor a run,
  * or several hold a study; LS_EOUTPUT; LS_ENOMEM. */
 ls_status ls_report_write(const char *const *directories, int n_directories, const char *out);
+
+LS_END_DECLS
 
 #endif

@@ -7,6 +7,10 @@
 
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
+
+LS_BEGIN_DECLS
+
 /** What a number is for; two streams of one seed are unrelated. */
 typedef enum ls_stream {
     LS_STREAM_INIT = 1,
@@ -37,5 +41,7 @@ double ls_rng_uniform(uint64_t key, uint64_t a, uint64_t i);
 
 /** The i-th standard normal of (key, a), by Box and Muller in double; uses libm's log, sqrt, cos and sin. */
 double ls_rng_normal(uint64_t key, uint64_t a, uint64_t i);
+
+LS_END_DECLS
 
 #endif

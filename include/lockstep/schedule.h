@@ -10,7 +10,10 @@
 #include <stdint.h>
 
 #include "lockstep/course.h"
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
@@ -59,5 +62,7 @@ double ls_schedule_lr(const ls_schedule *schedule, int64_t iteration);
 int64_t ls_schedule_warmup_end(const ls_schedule *schedule);
 
 void ls_schedules_print(struct ls_text *out);
+
+LS_END_DECLS
 
 #endif

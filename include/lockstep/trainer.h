@@ -12,7 +12,10 @@
 #include "lockstep/checkpoint.h"
 #include "lockstep/config.h"
 #include "lockstep/job.h"
+#include "lockstep/linkage.h"
 #include "lockstep/plan.h"
+
+LS_BEGIN_DECLS
 
 struct ls_data;
 
@@ -125,5 +128,7 @@ void ls_trainer_build(char out[256]);
 
 /** All ranks run the same build, BLAS kernel type, thread count and libm (P2).  Collective.  LS_EUSAGE. */
 ls_status ls_trainer_check_ranks(const ls_job *job);
+
+LS_END_DECLS
 
 #endif
