@@ -92,7 +92,7 @@ void ls_job_barrier(const ls_job *job);
 bool ls_job_wait_all(const ls_job *job, double timeout_s);
 
 /** Ends all ranks at once with an exit code; for failures that cannot be agreed on.  Not collective. */
-_Noreturn void ls_job_abort(const ls_job *job, int exit_code);
+LS_NORETURN void ls_job_abort(const ls_job *job, int exit_code);
 
 /** Version text of the MPI library. */
 const char *ls_job_mpi_version(void);

@@ -11,6 +11,9 @@
 #define LS__END_C
 #endif
 
+/** A function that does not return. */
+#define LS_NORETURN __attribute__((noreturn))
+
 /* clang-format off */
 #define LS_BEGIN_DECLS _Pragma("GCC visibility push(default)") LS__BEGIN_C
 #define LS_END_DECLS LS__END_C _Pragma("GCC visibility pop")

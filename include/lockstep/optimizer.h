@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 #include "lockstep/linkage.h"
+#include "lockstep/option.h"
 #include "lockstep/status.h"
 
 LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
-struct ls_option;
 
 enum { LS_OPTIMIZER_MAX_SLOTS = 3 };
 
@@ -58,7 +58,7 @@ typedef struct ls_optimizer ls_optimizer;
 
 typedef struct ls_optimizer_ops {
     const char *name, *help;
-    const struct ls_option *options; /* its own; NULL: none */
+    const ls_option *options; /* its own; NULL: none */
     size_t options_size;
     const char *weight_decay, *decoupled; /* their defaults, as YAML; NULL: 0 and false */
     int n_slots;

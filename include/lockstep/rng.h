@@ -33,7 +33,7 @@ uint64_t ls_mix64(uint64_t x);
 /** 24 random bits as a float in [0, 1). */
 static inline float ls_uniform_float(uint32_t bits)
 {
-    return (float)(bits >> 8) * 0x1p-24f;
+    return (float)(bits >> 8) / 16777216.0f;
 }
 
 /** The i-th uniform double in [0, 1) of (key, a), from 53 bits. */

@@ -11,19 +11,19 @@
 
 #include "lockstep/course.h"
 #include "lockstep/linkage.h"
+#include "lockstep/option.h"
 #include "lockstep/status.h"
 
 LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
-struct ls_option;
 
 typedef struct ls_schedule ls_schedule;
 
 typedef struct ls_schedule_ops {
     const char *name, *help;
-    const struct ls_option *options; /* NULL: none */
+    const ls_option *options; /* NULL: none */
     size_t options_size;
     /** Completes options from what was read; NULL: nothing to do.  LS_EUSAGE. */
     ls_status (*finish)(ls_schedule *schedule, const struct ls_node *spec);

@@ -255,6 +255,6 @@ void ls_options_print(const ls_option *table, const char *indent, ls_text *out)
         ls_text_printf(out, "%s%-28s ", indent, row->key);
         ls_option_type(row, out);
         ls_text_printf(out, "; %s%s; %s\n%s    %s\n", row->fallback ? "default " : "required",
-                       row->fallback ? row->fallback : "", classes[row->class], indent, row->help);
+                       row->fallback ? row->fallback : "", classes[row->resume], indent, row->help);
     }
 }

@@ -8,9 +8,8 @@
 
 #include "base/log.h"
 #include "cli/command.h"
+#include "lockstep/stop.h"
 #include "ls_version.h"
-#include "math/blas.h"
-#include "train/stop.h"
 
 /* OpenBLAS starts its threads before main, one per core, in every rank: with the variable unset, set it and begin anew.
  * runtime.blas_threads raises the number later. */
@@ -95,7 +94,6 @@ static ls_status run_on(const ls_job *world, const ls_command *c, const ls_args 
 {
     if (!c->needs_job) return ls_job_agree(world, ls_job_rank(world) == 0 ? c->run(args, NULL) : LS_OK);
     LS_TRY(check_launcher(world));
-    LS_TRY(ls_job_agree(world, ls_blas_reserve()));
     return c->run(args, world);
 }
 

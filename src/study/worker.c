@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "lockstep/stop.h"
 #include "study/progress.h"
 #include "study/run.h"
 #include "study/trial.h"
-#include "train/stop.h"
 
 enum { MAX_WANTS = 256, NAP_US = 50000, ROWS_A_RANK = 128 };
 
