@@ -115,6 +115,12 @@ done
 same "launch/run starts what is installed with it" "$program" \
     "$("$directory/installed/share/lockstep/launch/run" -n 2 --dry-run info 2>/dev/null | grep -o "[^ ]*bin/lockstep")"
 
+for script in slurm.sbatch slurm-array.sbatch; do
+    check "$script finds launch/run beside an installed lockstep" grep -q 'launch/run: --requeue is for batch jobs' <(
+        env -u SLURM_JOB_ID -u LOCKSTEP_ROOT SLURM_SUBMIT_DIR="$work" PATH="$directory/installed/bin:$PATH" \
+            bash "$directory/installed/share/lockstep/launch/$script" c.yaml 2>&1)
+done
+
 # ---- launch/setup, of a user who can install nothing ----
 mkdir tools
 for tool in bash dirname grep cc gcc make cmake git pkg-config; do ln -s "$(command -v $tool)" tools; done
