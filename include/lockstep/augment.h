@@ -12,6 +12,9 @@
 #define LOCKSTEP_AUGMENT_H
 
 #include "lockstep/dataset.h"
+#include "lockstep/linkage.h"
+
+LS_BEGIN_DECLS
 
 typedef struct ls_augment ls_augment;
 
@@ -28,5 +31,7 @@ void ls_augment_rows(const ls_augment *augment, uint64_t seed, int64_t epoch, co
 
 /** Prints the registered steps with their options. */
 void ls_augment_print(struct ls_text *out);
+
+LS_END_DECLS
 
 #endif

@@ -13,8 +13,11 @@
 #include <stdint.h>
 
 #include "lockstep/layer.h"
+#include "lockstep/linkage.h"
 #include "lockstep/noise.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_safetensors;
 struct ls_stored_tensor;
@@ -85,5 +88,7 @@ void ls_checkpoint_prune(const char *run_directory, int64_t keep, int64_t newest
 
 /** Removes a directory's checkpoints, also best and half-written ones, and `latest`. */
 void ls_checkpoint_clear(const char *run_directory);
+
+LS_END_DECLS
 
 #endif

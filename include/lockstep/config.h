@@ -10,7 +10,10 @@
 #include <stdint.h>
 
 #include "lockstep/course.h"
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
@@ -106,5 +109,7 @@ ls_status ls_config_check_resume(const ls_config *config, const ls_config *store
 
 /** One line per key: type, range, default, class, help. */
 void ls_config_keys_print(struct ls_text *out);
+
+LS_END_DECLS
 
 #endif

@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
+
+LS_BEGIN_DECLS
+
 enum { LS_MAX_PHASES = 16 };
 
 /** Epochs [first_epoch, first_epoch of the next phase) of equal batches, but for the last of an epoch. */
@@ -52,5 +56,7 @@ int64_t ls_course_iterations(const ls_course *course, int64_t epochs);
 
 /** Samples that the first `iterations` batches have in all. */
 int64_t ls_course_samples(const ls_course *course, int64_t iterations);
+
+LS_END_DECLS
 
 #endif

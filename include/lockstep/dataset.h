@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
@@ -92,5 +95,7 @@ void ls_dataset_rows(const ls_dataset *set, const ls_normalizer *normalizer, con
 
 /** Prints the registered formats with their options. */
 void ls_dataset_formats_print(struct ls_text *out);
+
+LS_END_DECLS
 
 #endif

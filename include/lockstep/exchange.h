@@ -17,6 +17,9 @@
 #include <stdint.h>
 
 #include "lockstep/job.h"
+#include "lockstep/linkage.h"
+
+LS_BEGIN_DECLS
 
 enum { LS_BLOCK = 4096, LS_RECORD = 4, LS_BLOCK_VALUES = 3, LS_MAX_STAGES = 3 };
 
@@ -168,5 +171,7 @@ size_t ls_exchange_compare_words(const ls_exchange *exchange);
 void ls_exchange_compare(ls_exchange *exchange, uint64_t *words, ls_difference *out);
 
 ls_exchange_times ls_exchange_get_times(const ls_exchange *exchange);
+
+LS_END_DECLS
 
 #endif

@@ -11,7 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 /** One run. */
 typedef struct ls_fit_point {
@@ -95,5 +98,7 @@ ls_estimate ls_fit_steps(const ls_fit *fit, double batch_size);
  * {value, low, high}; not-a-number and infinity are null. */
 struct ls_text;
 void ls_fit_json(const ls_fit *fit, struct ls_text *out);
+
+LS_END_DECLS
 
 #endif

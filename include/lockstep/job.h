@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 typedef struct ls_job ls_job;
 
@@ -89,7 +92,7 @@ void ls_job_barrier(const ls_job *job);
 bool ls_job_wait_all(const ls_job *job, double timeout_s);
 
 /** Ends all ranks at once with an exit code; for failures that cannot be agreed on.  Not collective. */
-_Noreturn void ls_job_abort(const ls_job *job, int exit_code);
+LS_NORETURN void ls_job_abort(const ls_job *job, int exit_code);
 
 /** Version text of the MPI library. */
 const char *ls_job_mpi_version(void);
@@ -101,5 +104,7 @@ typedef struct ls_window ls_window;
 ls_status ls_window_create(const ls_job *job, size_t bytes, const char *what, ls_window **out);
 void *ls_window_memory(const ls_window *window);
 void ls_window_destroy(ls_window **window);
+
+LS_END_DECLS
 
 #endif

@@ -1,14 +1,17 @@
 /** Layers: single-process numeric code over rows.  One layer is one file with static functions and one const table,
- *  listed in src/model/layer_list.h.  Nothing here is collective. */
+ *  listed in src/model/layer_list.h, or added by ls_layer_register.  Nothing here is collective. */
 #ifndef LOCKSTEP_LAYER_H
 #define LOCKSTEP_LAYER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
+#include "lockstep/option.h"
 #include "lockstep/status.h"
 
-struct ls_option;
+LS_BEGIN_DECLS
+
 struct ls_node;
 
 /** Bytes of a layer's path, and of residual blocks around one layer at most. */
@@ -142,7 +145,7 @@ typedef struct ls_layer {
 /** Table of a layer.  x [n_rows, n_in], y and dy [n_rows, n_out], dx [n_rows, n_in]; row-major, 64-byte aligned. */
 typedef struct ls_layer_ops {
     const char *name, *help;
-    const struct ls_option *options; /* NULL: none */
+    const ls_option *options; /* NULL: none */
     size_t options_size;
     const char *shorthand; /* option that `- name: value` sets; NULL: none */
     bool in_place;         /* y may be x, and dx may be dy; such a backward is given x == NULL */
@@ -165,5 +168,15 @@ typedef struct ls_layer_ops {
     /** After a training pass over a whole batch: moves the buffers by the layer's sums.  NULL: it has none. */
     void (*finish)(const ls_layer *layer, const double *total, int64_t batch_rows, float *buffers);
 } ls_layer_ops;
+
+/** Layers that a program may add. */
+enum { LS_MAX_MORE_LAYERS = 32 };
+
+/** Adds a layer of the caller's own, which a model list then names as any other.  Borrows the table for the rest of the
+ *  process.  To be called before the first network is made, on every rank; not thread-safe.  LS_EUSAGE when the name is
+ *  taken, a function is missing or there are too many. */
+ls_status ls_layer_register(const ls_layer_ops *layer);
+
+LS_END_DECLS
 
 #endif

@@ -6,11 +6,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
+#include "lockstep/option.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
-struct ls_option;
 
 /** Sums over rows, in double.  `correct` is 0 for regression. */
 typedef struct ls_loss_sums {
@@ -29,7 +32,7 @@ typedef struct ls_loss_rows {
 
 typedef struct ls_loss_ops {
     const char *name, *help;
-    const struct ls_option *options; /* NULL: none */
+    const ls_option *options; /* NULL: none */
     size_t options_size;
     bool classifies;        /* compares with class labels; else with k target values */
     const char *prediction; /* what predict gives, in words */
@@ -50,5 +53,7 @@ ls_status ls_loss_create(struct ls_node *spec, ls_loss **out);
 void ls_loss_destroy(ls_loss **loss);
 
 void ls_losses_print(struct ls_text *out);
+
+LS_END_DECLS
 
 #endif

@@ -34,7 +34,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 typedef struct ls_metrics ls_metrics;
 
@@ -65,5 +68,7 @@ ls_status ls_metrics_status(const ls_metrics *metrics);
 
 /** Hands all lines to the operating system.  LS_EOUTPUT: some wait. */
 ls_status ls_metrics_flush(ls_metrics *metrics);
+
+LS_END_DECLS
 
 #endif

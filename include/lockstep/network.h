@@ -5,6 +5,9 @@
 #define LOCKSTEP_NETWORK_H
 
 #include "lockstep/layer.h"
+#include "lockstep/linkage.h"
+
+LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
@@ -92,5 +95,7 @@ void ls_executor_shared(const ls_executor *executor, const ls_run *runs, int n_r
 /** Tries whether adding the gradient of a run of n_rows rows onto another one (fresh = false) gives the same bits as
  *  adding it after it is complete: then the right leaf of a pair needs no buffer of its own.  LS_ENOMEM. */
 ls_status ls_network_try_adding(const ls_network *network, int64_t n_rows, bool *equal);
+
+LS_END_DECLS
 
 #endif

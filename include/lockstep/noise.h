@@ -13,7 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_text;
 
@@ -67,5 +70,7 @@ int64_t ls_noise_auto_every(int64_t batch_rows, int64_t n_shards, int64_t multip
  *  take that much, every second look has one, or third and so on. */
 int64_t ls_noise_look_every(int64_t look_every, int64_t batch_rows, int64_t n_shards, int64_t multiply_adds,
                             int64_t n_params);
+
+LS_END_DECLS
 
 #endif

@@ -10,11 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
+#include "lockstep/option.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
-struct ls_option;
 
 enum { LS_OPTIMIZER_MAX_SLOTS = 3 };
 
@@ -55,7 +58,7 @@ typedef struct ls_optimizer ls_optimizer;
 
 typedef struct ls_optimizer_ops {
     const char *name, *help;
-    const struct ls_option *options; /* its own; NULL: none */
+    const ls_option *options; /* its own; NULL: none */
     size_t options_size;
     const char *weight_decay, *decoupled; /* their defaults, as YAML; NULL: 0 and false */
     int n_slots;
@@ -93,5 +96,7 @@ void ls_optimizer_update(const ls_optimizer *optimizer, ls_update *update);
 double ls_optimizer_clip(const ls_optimizer *optimizer, double norm);
 
 void ls_optimizers_print(struct ls_text *out);
+
+LS_END_DECLS
 
 #endif

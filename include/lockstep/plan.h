@@ -13,7 +13,10 @@
 
 #include "lockstep/course.h"
 #include "lockstep/layer.h"
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_config;
 struct ls_text;
@@ -68,5 +71,7 @@ bool ls_plan_eval_due(const ls_plan *plan, const struct ls_config *config, int64
 
 /** A checkpoint falls due after `iteration` completed ones; the last iteration always does. */
 bool ls_plan_checkpoint_due(const ls_plan *plan, const struct ls_config *config, int64_t iteration);
+
+LS_END_DECLS
 
 #endif

@@ -6,6 +6,9 @@
 #define LOCKSTEP_REDUCTION_H
 
 #include "lockstep/job.h"
+#include "lockstep/linkage.h"
+
+LS_BEGIN_DECLS
 
 typedef struct ls_reduction ls_reduction;
 
@@ -17,5 +20,7 @@ void ls_reduction_destroy(ls_reduction **reduction);
 /** total[i] = the sum over all shards of element first + i, for i in [0, n), in tree order; leaf[s] is the vector of
  * this rank's s-th shard.  Allocates nothing.  Collective; first and n are the same everywhere. */
 void ls_reduction_run(ls_reduction *reduction, double *const *leaf, int64_t first, int64_t n, double *total);
+
+LS_END_DECLS
 
 #endif

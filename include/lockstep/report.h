@@ -6,7 +6,10 @@
 #ifndef LOCKSTEP_REPORT_H
 #define LOCKSTEP_REPORT_H
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 /** Writes the report of `directories`: one study directory (results.json, study.json or trials.jsonl in it), or
  * training run directories (metrics.jsonl).  `out` is the page's path; NULL: report.html in the first directory.  The
@@ -21,5 +24,7 @@ ls_status ls_report_write(const char *const *directories, int n_directories, con
  *  first column, run, is the directory as given, the others are keys of lockstep/metrics.h.  The file is complete or
  *  absent.  Not collective.  LS_EUSAGE: a directory holds no run; LS_EOUTPUT; LS_ENOMEM. */
 ls_status ls_report_csv(const char *const *directories, int n_directories, const char *out);
+
+LS_END_DECLS
 
 #endif

@@ -7,6 +7,10 @@
 
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
+
+LS_BEGIN_DECLS
+
 /** What a number is for; two streams of one seed are unrelated. */
 typedef enum ls_stream {
     LS_STREAM_INIT = 1,
@@ -29,7 +33,7 @@ uint64_t ls_mix64(uint64_t x);
 /** 24 random bits as a float in [0, 1). */
 static inline float ls_uniform_float(uint32_t bits)
 {
-    return (float)(bits >> 8) * 0x1p-24f;
+    return (float)(bits >> 8) / 16777216.0f;
 }
 
 /** The i-th uniform double in [0, 1) of (key, a), from 53 bits. */
@@ -37,5 +41,7 @@ double ls_rng_uniform(uint64_t key, uint64_t a, uint64_t i);
 
 /** The i-th standard normal of (key, a), by Box and Muller in double; uses libm's log, sqrt, cos and sin. */
 double ls_rng_normal(uint64_t key, uint64_t a, uint64_t i);
+
+LS_END_DECLS
 
 #endif

@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
+
+LS_BEGIN_DECLS
+
 typedef struct ls_sampler {
     int64_t n_samples;
     uint64_t seed;
@@ -20,5 +24,7 @@ int64_t ls_sampler_id(const ls_sampler *sampler, int64_t epoch, int64_t position
 
 /** Samples at positions [first, first + n) of `epoch` into ids [n]. */
 void ls_sampler_ids(const ls_sampler *sampler, int64_t epoch, int64_t first, int64_t n, int64_t *ids);
+
+LS_END_DECLS
 
 #endif

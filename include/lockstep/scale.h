@@ -10,8 +10,11 @@
 
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/network.h"
 #include "lockstep/plan.h"
+
+LS_BEGIN_DECLS
 
 /** What `lockstep bench --json` measured. */
 typedef struct ls_measured {
@@ -44,5 +47,7 @@ double ls_exchange_volume(const ls_plan *plan, int64_t n_floats, const ls_machin
 /** Predicts an iteration of a plan.  LS_ENOMEM. */
 ls_status ls_predict_scale(const ls_plan *plan, const ls_network *network, const ls_measured *measured,
                            const ls_machine *machine, ls_prediction *out);
+
+LS_END_DECLS
 
 #endif

@@ -10,17 +10,20 @@
 #include <stdint.h>
 
 #include "lockstep/course.h"
+#include "lockstep/linkage.h"
+#include "lockstep/option.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 struct ls_node;
 struct ls_text;
-struct ls_option;
 
 typedef struct ls_schedule ls_schedule;
 
 typedef struct ls_schedule_ops {
     const char *name, *help;
-    const struct ls_option *options; /* NULL: none */
+    const ls_option *options; /* NULL: none */
     size_t options_size;
     /** Completes options from what was read; NULL: nothing to do.  LS_EUSAGE. */
     ls_status (*finish)(ls_schedule *schedule, const struct ls_node *spec);
@@ -59,5 +62,7 @@ double ls_schedule_lr(const ls_schedule *schedule, int64_t iteration);
 int64_t ls_schedule_warmup_end(const ls_schedule *schedule);
 
 void ls_schedules_print(struct ls_text *out);
+
+LS_END_DECLS
 
 #endif

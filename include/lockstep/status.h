@@ -7,6 +7,10 @@
 
 #include <stddef.h>
 
+#include "lockstep/linkage.h"
+
+LS_BEGIN_DECLS
+
 /* X(name, exit code, meaning) */
 #define LS_STATUS_LIST(X)                                                                                              \
     X(LS_OK, 0, "done, or the target was reached")                                                                     \
@@ -60,5 +64,7 @@ ls_status ls_status_prefix(ls_status status, const char *format, ...) __attribut
         const ls_status ls__st = (call);                                                                               \
         if (ls__st != LS_OK) return ls__st;                                                                            \
     } while (0)
+
+LS_END_DECLS
 
 #endif

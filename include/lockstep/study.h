@@ -10,7 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lockstep/linkage.h"
 #include "lockstep/status.h"
+
+LS_BEGIN_DECLS
 
 enum { LS_STUDY_MAX_SIZES = 64, LS_STUDY_MAX_TARGETS = 8, LS_STUDY_MAX_SEEDS = 64 };
 
@@ -135,5 +138,7 @@ typedef struct ls_study_state {
 ls_status ls_study_replay(const ls_study_settings *settings, const ls_trial *trials, int n_trials, int max_wants,
                           ls_study_state *out);
 void ls_study_state_destroy(ls_study_state *state);
+
+LS_END_DECLS
 
 #endif

@@ -12,9 +12,15 @@
 #include "lockstep/checkpoint.h"
 #include "lockstep/config.h"
 #include "lockstep/job.h"
+#include "lockstep/linkage.h"
 #include "lockstep/plan.h"
 
-struct ls_data;
+LS_BEGIN_DECLS
+
+enum { LS_TRAIN, LS_VALIDATION, LS_TEST, LS_N_SETS };
+
+/** The data sets of a run: in node memory, once per node, the same everywhere. */
+typedef struct ls_data ls_data;
 
 typedef enum ls_stop_reason {
     LS_STOP_LENGTH,
@@ -70,15 +76,24 @@ typedef struct ls_trainer_options {
     bool time_updates;  /* measure the optimizer inside the exchange, tile by tile; costs a few per cent */
 } ls_trainer_options;
 
+/** Makes this process ready to train: BLAS threads, what signals ask (where ls_stop_install was called), and what
+ *  ls_trainer_check_ranks asks of the ranks.  Once, before data are loaded.  Collective. */
+ls_status ls_trainer_prepare(const ls_job *job, const ls_config *config);
+
+/** Loads all sets of the configuration.  Relative paths are looked up where the configuration lies, then in
+ *  data_directory, which may be NULL.  Collective; errors are agreed. */
+ls_status ls_data_load(const ls_job *job, const ls_config *config, const char *data_directory, ls_data **out);
+void ls_data_destroy(ls_data **data);
+
 typedef struct ls_trainer ls_trainer;
 
 /** Builds everything for a run and restores or initialises its state.  Borrows job, config and data.  Collective;
  *  errors are the same on all ranks. */
-ls_status ls_trainer_create(const ls_job *job, const ls_config *config, const struct ls_data *data,
+ls_status ls_trainer_create(const ls_job *job, const ls_config *config, const ls_data *data,
                             const ls_trainer_options *options, ls_trainer **out);
 void ls_trainer_destroy(ls_trainer **trainer);
 
-/** Trains to the end.  LS_ESTOPPED when a signal (train/stop.h) ended it and the state is saved, LS_ETARGET when a
+/** Trains to the end.  LS_ESTOPPED when a signal (lockstep/stop.h) ended it and the state is saved, LS_ETARGET when a
  * target was set and not reached, LS_EDIVERGED when the loss is not finite, LS_EREPLICA when runtime.verify_every
  * found copies that differ (nothing more is saved), LS_EOUTPUT when the final state could not be written; *result is
  * filled in all of these cases.  Collective. */
@@ -87,7 +102,7 @@ ls_status ls_trainer_run(ls_trainer *trainer, ls_training_result *result);
 /** One iteration, for studies, benchmarks and tests.  LS_EDIVERGED and LS_EREPLICA as ls_trainer_run.  Collective. */
 ls_status ls_trainer_step(ls_trainer *trainer);
 
-/** A signal (train/stop.h) had come to some rank when the last iteration ended; the same on all. */
+/** A signal (lockstep/stop.h) had come to some rank when the last iteration ended; the same on all. */
 bool ls_trainer_signalled(const ls_trainer *trainer);
 
 /** Asks for a save, on any rank: not collective.  ls_trainer_save_asked tells it to all once the next iteration has
@@ -100,7 +115,7 @@ bool ls_trainer_save_asked(const ls_trainer *trainer);
  *  parameters are not finite; LS_EOUTPUT.  Collective; the same status everywhere. */
 ls_status ls_trainer_save(ls_trainer *trainer, const char *directory);
 
-/** Means of the parameters as they are over one set (train/data.h: LS_VALIDATION, LS_TEST), which must be there; the
+/** Means of the parameters as they are over one set (LS_VALIDATION, LS_TEST), which must be there; the
  *  run's state, lines and clock of training know nothing of it.  What is not finite is told as it is.  Collective. */
 ls_status ls_trainer_evaluate_set(ls_trainer *trainer, int which, ls_evaluation *out);
 
@@ -129,7 +144,10 @@ double ls_trainer_loss(const ls_trainer *trainer);
 /** Version, commit and hash of the program that runs: "0.1.0 1a2b3c4 0123456789abcdef". */
 void ls_trainer_build(char out[256]);
 
-/** All ranks run the same build, BLAS kernel type, thread count and libm (P2).  Collective.  LS_EUSAGE. */
+/** All ranks run the same build, BLAS kernel type, thread count and libm (P2), and have room for matrix products.
+ *  Collective.  LS_EUSAGE, LS_ENOMEM. */
 ls_status ls_trainer_check_ranks(const ls_job *job);
+
+LS_END_DECLS
 
 #endif

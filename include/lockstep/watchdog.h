@@ -10,6 +10,9 @@
 #define LOCKSTEP_WATCHDOG_H
 
 #include "lockstep/job.h"
+#include "lockstep/linkage.h"
+
+LS_BEGIN_DECLS
 
 typedef struct ls_watchdog ls_watchdog;
 
@@ -19,5 +22,7 @@ ls_status ls_watchdog_start(const ls_job *job, double warn_s, double abort_s, ls
 
 /** This rank is not waited for any more.  Not collective. */
 void ls_watchdog_stop(ls_watchdog **watchdog);
+
+LS_END_DECLS
 
 #endif

@@ -7,12 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lockstep/memory.h"
+
 /** Bytes to which every buffer and tensor is aligned. */
 enum { LS_ALIGNMENT = 64, LS_ALIGNMENT_FLOATS = LS_ALIGNMENT / 4 };
-
-/** Zeroed memory of n elements of `size` bytes, aligned to 64; NULL when out of memory or when n * size overflows.
- *  n == 0 gives a valid pointer.  Owned by the caller, freed by ls_free. */
-void *ls_calloc(size_t n, size_t size);
 
 /** Copy of a string or of its first n bytes; NULL when out of memory. */
 char *ls_strdup(const char *text);
@@ -21,9 +19,6 @@ char *ls_strndup(const char *text, size_t n);
 /** Grows or shrinks an ls_calloc block from old_n to n elements, new ones zero; NULL (and the old block kept) when out
  *  of memory. */
 void *ls_realloc(void *block, size_t old_n, size_t n, size_t size);
-
-/** Frees; NULL is legal. */
-void ls_free(void *block);
 
 /** Allocations made so far by this process through this header. */
 uint64_t ls_mem_allocations(void);

@@ -241,7 +241,7 @@ ls_status ls_reals_read(const ls_node *node, const char *what, int64_t capacity,
     return LS_OK;
 }
 
-static void print_type(const ls_option *row, ls_text *out)
+void ls_option_type(const ls_option *row, ls_text *out)
 {
     static const char *const names[] = {"true|false", "integer", "number", "text", "", "keys of its own"};
     if (row->choices != NULL) {
@@ -260,8 +260,8 @@ void ls_options_print(const ls_option *table, const char *indent, ls_text *out)
     static const char *const classes[] = {"identity", "extend", "free"};
     for (const ls_option *row = table; row->key != NULL; row++) {
         ls_text_printf(out, "%s%-28s ", indent, row->key);
-        print_type(row, out);
+        ls_option_type(row, out);
         ls_text_printf(out, "; %s%s; %s\n%s    %s\n", row->fallback ? "default " : "required",
-                       row->fallback ? row->fallback : "", classes[row->class], indent, row->help);
+                       row->fallback ? row->fallback : "", classes[row->resume], indent, row->help);
     }
 }

@@ -209,12 +209,22 @@ ls_status ls_args_int(const char *name, const char *text, int64_t min, int64_t f
     return LS_OK;
 }
 
+bool ls_args_flag(int command, int i, ls_flag_text *out)
+{
+    for (int f = 0; f < N_FLAGS; f++) {
+        if ((flags[f].commands & command) == 0 || i-- > 0) continue;
+        *out = (ls_flag_text){.name = flags[f].name, .value = flags[f].value, .help = flags[f].help};
+        return true;
+    }
+    return false;
+}
+
 void ls_args_print(int command)
 {
-    for (int i = 0; i < N_FLAGS; i++) {
+    ls_flag_text text;
+    for (int i = 0; ls_args_flag(command, i, &text); i++) {
         char name[NAME];
-        if ((flags[i].commands & command) == 0) continue;
-        snprintf(name, sizeof name, "%s %s", flags[i].name, flags[i].value ? flags[i].value : "");
-        printf("  %-26s %s\n", name, flags[i].help);
+        snprintf(name, sizeof name, "%s %s", text.name, text.value ? text.value : "");
+        printf("  %-26s %s\n", name, text.help);
     }
 }

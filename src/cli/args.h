@@ -41,6 +41,14 @@ ls_status ls_args_read(int command, int argc, char **argv, ls_args *out);
 /** A whole number >= min from the text of a flag; `fallback` when it was not given.  LS_EUSAGE. */
 ls_status ls_args_int(const char *flag, const char *text, int64_t min, int64_t fallback, int64_t *out);
 
+/** A flag as help shows it; `value` is NULL for a switch. */
+typedef struct ls_flag_text {
+    const char *name, *value, *help;
+} ls_flag_text;
+
+/** Flag number i, from 0, of a command; false behind the last. */
+bool ls_args_flag(int command, int i, ls_flag_text *out);
+
 /** Prints the flags of a command. */
 void ls_args_print(int command);
 

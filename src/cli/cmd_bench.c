@@ -119,9 +119,8 @@ ls_status ls__cmd_bench(const ls_args *args, const ls_job *world)
     if (args->exchange) return ls_bench_exchange(world, args->json);
     LS_TRY(ls__read_config(args, world, &config));
     run.batch = config->batch.global_batch_size;
-    ls_blas_set_threads((int)config->runtime.blas_threads);
     ls_status status = ls_job_split(world, 0, (int)config->runtime.ranks_per_node, &job);
-    if (status == LS_OK) status = ls_trainer_check_ranks(job);
+    if (status == LS_OK) status = ls_trainer_prepare(job, config);
     if (status == LS_OK) status = measure(args, job, config, &run);
     ls_job_destroy(&job);
     ls_config_destroy(&config);

@@ -17,10 +17,11 @@
 static const struct {
     const char *name;
     void (*print)(ls_text *out);
-} topics[] = {{"keys", ls_config_keys_print},        {"study", ls_study_keys_print},
-              {"layers", ls_layers_print},           {"losses", ls_losses_print},
-              {"optimizers", ls_optimizers_print},   {"schedules", ls_schedules_print},
-              {"formats", ls_dataset_formats_print}, {"augmentations", ls_augment_print}};
+} topics[] = {
+    {"keys", ls_config_keys_print},        {"study", ls_study_keys_print},      {"layers", ls_layers_print},
+    {"losses", ls_losses_print},           {"optimizers", ls_optimizers_print}, {"schedules", ls_schedules_print},
+    {"formats", ls_dataset_formats_print}, {"augmentations", ls_augment_print}, {"man", ls__man_print},
+    {"completion", ls__completion_print}};
 
 static void print_build(void)
 {
@@ -30,7 +31,7 @@ static void print_build(void)
            "configuration "
            "may name,\n"
            "'lockstep info model CONFIG' the layers of a model, 'lockstep info doctor' what of this machine costs "
-           "speed.\n",
+           "speed;\n'info man' and 'info completion' are texts for man and bash.\n",
            LS_VERSION, LS_COMMIT, __VERSION__, ls_job_mpi_version(), ls_blas_build(), ls_blas_core(),
            ls_blas_threads());
 }
@@ -55,6 +56,6 @@ ls_status ls__cmd_info(const ls_args *args, const ls_job *world)
     }
     LS_FAIL(LS_EUSAGE,
             "unknown topic '%s'; known: keys, study, layers, losses, optimizers, schedules, formats, augmentations, "
-            "model CONFIG, doctor",
+            "man, completion, model CONFIG, doctor",
             args->positional[0]);
 }

@@ -16,11 +16,11 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "lockstep/checkpoint.h"
+#include "lockstep/stop.h"
 #include "lockstep/trainer.h"
 #include "lockstep/watchdog.h"
 #include "math/blas.h"
 #include "train/data.h"
-#include "train/stop.h"
 #include "train/timeline.h"
 
 /* runs/<name of the configuration file without its ending> */
@@ -135,10 +135,10 @@ static ls_status train_on(const ls_args *args, const ls_job *job, const ls_confi
 {
     ls_data *data = NULL;
     ls_watchdog *watchdog = NULL;
-    warn_threads(job);
     const char *timeline = config->runtime.timeline;
     ls_status status = ls_watchdog_start(job, config->runtime.stall_warn_s, config->runtime.stall_abort_s, &watchdog);
-    if (status == LS_OK) status = ls_trainer_check_ranks(job);
+    if (status == LS_OK) status = ls_trainer_prepare(job, config);
+    if (status == LS_OK) warn_threads(job);
     ls_board_mark(LS_PHASE_LOAD, 0, ls_clock_s());
     if (status == LS_OK) status = ls_data_load(job, config, args->data_dir, &data);
     if (status == LS_OK && timeline != NULL) status = ls_trace_start(job);
@@ -182,8 +182,6 @@ ls_status ls__cmd_train(const ls_args *args, const ls_job *world)
 {
     ls_config *config;
     LS_TRY(ls__read_config(args, world, &config));
-    ls_stop_choose(config->runtime.on_signal);
-    ls_blas_set_threads((int)config->runtime.blas_threads);
     char *directory = args->run_dir ? ls_strdup(args->run_dir) : default_run_directory(args->positional[0]);
     ls_status status =
         ls_job_agree(world, directory ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory"));

@@ -26,8 +26,10 @@ const ls_command ls__commands[] = {
      "lockstep fit steps.csv --json", LS_CMD_FIT, false, ls__cmd_fit},
     {"report", "DIR [DIR...] [flags]", "write a page of figures and tables about a study, or about training runs",
      "lockstep report runs/a runs/b --out report.html", LS_CMD_REPORT, false, ls__cmd_report},
-    {"info", "[keys|study|layers|losses|optimizers|schedules|formats|augmentations|model CONFIG|doctor]",
-     "show the build, what a configuration may name, its model layer by layer, or what of this machine costs speed",
+    {"info",
+     "[keys|study|layers|losses|optimizers|schedules|formats|augmentations|man|completion|model CONFIG|doctor] [flags]",
+     "show the build, what a configuration may name, its model layer by layer, what of this machine costs speed, or "
+     "texts for man and bash",
      "mpirun -np 2 lockstep info doctor", LS_CMD_INFO, false, ls__cmd_info},
     {0}};
 

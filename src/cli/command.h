@@ -3,8 +3,11 @@
 #ifndef LOCKSTEP_CLI_COMMAND_H
 #define LOCKSTEP_CLI_COMMAND_H
 
+#include "base/text.h"
 #include "cli/args.h"
 #include "lockstep/job.h"
+
+#define LS_WHAT_IT_IS "synchronous data-parallel training of neural networks on CPUs"
 
 typedef struct ls_command {
     const char *name, *usage, *summary, *example;
@@ -25,6 +28,12 @@ ls_status ls__cmd_inspect(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_fit(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_report(const ls_args *args, const ls_job *world);
 ls_status ls__cmd_info(const ls_args *args, const ls_job *world);
+
+/** The manual page, for man(1): `info man`.  The program's own tables in the order of --help. */
+void ls__man_print(ls_text *out);
+
+/** The script that completes command lines in bash: `info completion`. */
+void ls__completion_print(ls_text *out);
 
 /** Prints the layers of a configuration's model: `info model CONFIG`. */
 ls_status ls__info_model(const ls_args *args);

@@ -9,9 +9,8 @@
 #include "base/log.h"
 #include "base/option.h"
 #include "cli/command.h"
+#include "lockstep/stop.h"
 #include "ls_version.h"
-#include "math/blas.h"
-#include "train/stop.h"
 
 /* OpenBLAS starts its threads before main, one per core, in every rank: with the variable unset, set it and begin anew.
  * runtime.blas_threads raises the number later. */
@@ -31,7 +30,7 @@ static const ls_command *find_command(const char *name)
 
 static void print_usage(FILE *to)
 {
-    fprintf(to, "lockstep: synchronous data-parallel training of neural networks on CPUs\n\n"
+    fprintf(to, "lockstep: " LS_WHAT_IT_IS "\n\n"
                 "usage: [mpirun -np P] lockstep COMMAND ...\n\n");
     for (const ls_command *c = ls__commands; c->name != NULL; c++) fprintf(to, "  %-8s %s\n", c->name, c->summary);
     fprintf(to, "\n'lockstep COMMAND --help' tells more.\n\nexit codes:\n");
@@ -107,7 +106,6 @@ static ls_status run_on(const ls_job *world, const ls_command *c, const ls_args 
 {
     if (!ls__needs_job(c, args)) return ls_job_agree(world, ls_job_rank(world) == 0 ? c->run(args, NULL) : LS_OK);
     LS_TRY(check_launcher(world));
-    LS_TRY(ls_job_agree(world, ls_blas_reserve()));
     return c->run(args, world);
 }
 

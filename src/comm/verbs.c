@@ -78,11 +78,20 @@ double ls_job_max(const ls_job *job, double mine)
     return max;
 }
 
+static void flip_top_bits(uint64_t *words, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) words[i] ^= UINT64_C(1) << 63;
+}
+
+/* MPICH 4.0 takes unsigned words for signed ones in MPI_MAX: with the top bits flipped, the order of signed words is
+ * that of unsigned ones. */
 void ls_job_max_words(const ls_job *job, uint64_t *words, int64_t n)
 {
+    flip_top_bits(words, n);
     for (int64_t at = 0; at < n; at += PIECE)
-        LS_WAITING(MPI_Allreduce(MPI_IN_PLACE, words + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_UINT64_T,
-                                 MPI_MAX, job->comm));
+        LS_WAITING(MPI_Allreduce(MPI_IN_PLACE, words + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_INT64_T, MPI_MAX,
+                                 job->comm));
+    flip_top_bits(words, n);
 }
 
 const char *ls_job_host_name(const ls_job *job, int rank, char out[64])

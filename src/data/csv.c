@@ -23,7 +23,7 @@ typedef struct csv_options {
 static const ls_option csv_table[] = {{.key = "file",
                                        .kind = LS_OPTION_TEXT,
                                        .offset = offsetof(csv_options, file),
-                                       .class = LS_FREE,
+                                       .resume = LS_FREE,
                                        .help = "text file, one sample a line"},
                                       {.key = "label",
                                        .kind = LS_OPTION_TEXT,

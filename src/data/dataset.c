@@ -9,19 +9,7 @@
 #include "base/mem.h"
 #include "data/reader.h"
 
-#define LS_READER(name) &ls__reader_##name,
-static const ls_reader_ops *const readers[] = {
-#include "data/reader_list.h"
-};
-#undef LS_READER
-
-#define LS_READER(name) #name,
-static const char *const reader_names[] = {
-#include "data/reader_list.h"
-    NULL};
-#undef LS_READER
-
-enum { N_READERS = sizeof readers / sizeof *readers, PLACE = 256 };
+enum { PLACE = 256 };
 
 #define AT(node) ls_node_place(node, (char[PLACE]){0}, PLACE)
 
@@ -33,7 +21,7 @@ typedef struct common_options {
 static const ls_option common_table[] = {{.key = "format",
                                           .kind = LS_OPTION_CHOICE,
                                           .offset = offsetof(common_options, format),
-                                          .choices = reader_names,
+                                          .choices = ls__reader_names,
                                           .help = "how the samples are stored"},
                                          {.key = "limit",
                                           .kind = LS_OPTION_REAL,
@@ -59,18 +47,19 @@ static ls_status find_reader(const ls_node *spec, const ls_reader_ops **out)
     const ls_node *format = ls_node_child(spec, "format");
     LS_REQUIRE(spec->kind == LS_NODE_MAP && format != NULL && format->kind == LS_NODE_SCALAR, LS_EUSAGE,
                "%s: a data set needs the key 'format', as in {format: idx, images: ...}", AT(spec));
-    for (int i = 0; i < N_READERS; i++)
-        if (strcmp(reader_names[i], format->text) == 0) {
-            *out = readers[i];
+    int n = 0;
+    for (; ls__readers[n] != NULL; n++)
+        if (strcmp(ls__reader_names[n], format->text) == 0) {
+            *out = ls__readers[n];
             return LS_OK;
         }
     ls_text known = {0};
-    for (int i = 0; i < N_READERS; i++) ls_text_printf(&known, "%s%s", i ? ", " : "", reader_names[i]);
-    const int nearest = ls_nearest_name(format->text, reader_names, N_READERS);
-    const ls_status status =
-        ls_status_fail(LS_EUSAGE, __FILE__, __LINE__, "%s: unknown data format '%s'%s%s%s; known: %s", AT(format),
-                       format->text, nearest < 0 ? "" : "; did you mean '", nearest < 0 ? "" : reader_names[nearest],
-                       nearest < 0 ? "" : "'?", known.data != NULL ? known.data : "");
+    for (int i = 0; i < n; i++) ls_text_printf(&known, "%s%s", i ? ", " : "", ls__reader_names[i]);
+    const int nearest = ls_nearest_name(format->text, ls__reader_names, n);
+    const ls_status status = ls_status_fail(
+        LS_EUSAGE, __FILE__, __LINE__, "%s: unknown data format '%s'%s%s%s; known: %s", AT(format), format->text,
+        nearest < 0 ? "" : "; did you mean '", nearest < 0 ? "" : ls__reader_names[nearest], nearest < 0 ? "" : "'?",
+        known.data != NULL ? known.data : "");
     ls_text_free(&known);
     return status;
 }
@@ -78,7 +67,7 @@ static ls_status find_reader(const ls_node *spec, const ls_reader_ops **out)
 static size_t count_rows(const ls_option *table)
 {
     size_t n = 0;
-    while (table[n].key != NULL) n++;
+    while (table != NULL && table[n].key != NULL) n++;
     return n;
 }
 
@@ -89,7 +78,7 @@ static ls_status read_options(ls_node *spec, const ls_reader_ops *reader, char *
     ls_option *table = ls_calloc(n_common + n_own + 1, sizeof *table);
     LS_REQUIRE(table != NULL, LS_ENOMEM, "out of memory for options");
     memcpy(table, common_table, n_common * sizeof *table);
-    memcpy(table + n_common, reader->options, n_own * sizeof *table);
+    if (n_own > 0) memcpy(table + n_common, reader->options, n_own * sizeof *table);
     for (size_t i = n_common; i < n_common + n_own; i++) table[i].offset += READER_OFFSET;
     char what[64];
     snprintf(what, sizeof what, "data format %s", reader->name);
@@ -244,8 +233,8 @@ void ls_dataset_formats_print(ls_text *out)
 {
     ls_text_printf(out, "every format\n");
     ls_options_print(common_table, "    ", out);
-    for (int i = 0; i < N_READERS; i++) {
-        ls_text_printf(out, "%s: %s\n", readers[i]->name, readers[i]->help);
-        ls_options_print(readers[i]->options, "    ", out);
+    for (int i = 0; ls__readers[i] != NULL; i++) {
+        ls_text_printf(out, "%s: %s\n", ls__readers[i]->name, ls__readers[i]->help);
+        if (ls__readers[i]->options != NULL) ls_options_print(ls__readers[i]->options, "    ", out);
     }
 }

@@ -15,13 +15,13 @@ static const ls_option idx_table[] = {
     {.key = "images",
      .kind = LS_OPTION_TEXT,
      .offset = offsetof(idx_options, images),
-     .class = LS_FREE,
+     .resume = LS_FREE,
      .help = "IDX file of bytes, plain or gzip: [n, features], [n, height, width] or [n, channels, height, width]"},
     {.key = "labels",
      .kind = LS_OPTION_TEXT,
      .offset = offsetof(idx_options, labels),
      .fallback = "~",
-     .class = LS_FREE,
+     .resume = LS_FREE,
      .help = "IDX file of one byte per image; null: no labels"},
     {0}};
 

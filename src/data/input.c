@@ -43,7 +43,7 @@ static ls_status find_in(const char *const *places, int n, const char *name, ls_
     LS_FAIL(LS_EDATA, "the file '%s' was not found; tried %s; --data-dir names another place", name, tried->data);
 }
 
-ls_status ls__find_file(const ls_reader_paths *paths, const char *name, char **out)
+ls_status ls_reader_find_file(const ls_reader_paths *paths, const char *name, char **out)
 {
     *out = NULL;
     LS_REQUIRE(name[0] != 0, LS_EUSAGE, "a file name is empty");
@@ -74,7 +74,7 @@ static ls_status open_regular(const char *path, int *fd, uint64_t *bytes)
 
 ls_status ls__file_open(const ls_reader_paths *paths, const char *name, char **path, int *fd, uint64_t *bytes)
 {
-    LS_TRY(ls__find_file(paths, name, path));
+    LS_TRY(ls_reader_find_file(paths, name, path));
     const ls_status status = open_regular(*path, fd, bytes);
     if (status == LS_OK) return LS_OK;
     ls_free(*path);

@@ -17,20 +17,20 @@ static const ls_option npy_table[] = {
     {.key = "features",
      .kind = LS_OPTION_TEXT,
      .offset = offsetof(npy_options, features),
-     .class = LS_FREE,
+     .resume = LS_FREE,
      .help = ".npy file of uint8, int32, int64, float32 or float64: [n, features], [n, height, width] or [n, channels, "
              "height, width]"},
     {.key = "labels",
      .kind = LS_OPTION_TEXT,
      .offset = offsetof(npy_options, labels),
      .fallback = "~",
-     .class = LS_FREE,
+     .resume = LS_FREE,
      .help = ".npy file of uint8, int32 or int64: the class of each sample; null: none"},
     {.key = "targets",
      .kind = LS_OPTION_TEXT,
      .offset = offsetof(npy_options, targets),
      .fallback = "~",
-     .class = LS_FREE,
+     .resume = LS_FREE,
      .help = ".npy file: [n] or [n, values] numbers to predict; null: none"},
     {0}};
 

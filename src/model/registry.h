@@ -13,8 +13,8 @@
 #include "model/loss_list.h"
 #undef LS_LOSS
 
-/** All of them, in list order; NULL-terminated. */
-extern const ls_layer_ops *const ls__layers[];
+/** All of them, in list order, then those of ls_layer_register; NULL-terminated. */
+extern const ls_layer_ops *ls__layers[];
 extern const ls_loss_ops *const ls__losses[];
 
 #endif

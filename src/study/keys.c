@@ -18,9 +18,9 @@ const ls_option ls__study_keys[] = {
     KEY("dataset", LS_OPTION_TEXT, dataset, "data", "what exports call the data"),
     KEY("model", LS_OPTION_TEXT, model, "model", "what exports call the model"),
     KEY("base", LS_OPTION_TEXT, base, NULL, "configuration of a run, beside this file, that every trial starts from",
-        .class = LS_FREE),
+        .resume = LS_FREE),
     KEY("set", LS_OPTION_NODE, set, "{}", "keys of the base that the study changes, as {optimizer.name: nesterov}",
-        .class = LS_FREE),
+        .resume = LS_FREE),
     KEY("sizes", LS_OPTION_NODE, sizes, NULL, "global batch sizes, a list"),
     KEY("targets", LS_OPTION_NODE, targets, NULL,
         "validation errors (of a regression: losses) to reach, a list; a run ends below the smallest"),
@@ -59,17 +59,17 @@ const ls_option ls__study_keys[] = {
     KEY("looks.min", LS_OPTION_INT, min_looks, "16", "fewer up to the target are warned of", .max = 1e4),
     KEY("looks.first_epochs", LS_OPTION_REAL, first_epochs, "4",
         "epochs to the target, as guessed until a batch size is tuned: gives its looks", .above_min = true, .max = 1e6),
-    KEY("budget", LS_OPTION_TEXT, budget, "~", "time for all trials, as 90s, 20m, 1.5h", .class = LS_FREE),
+    KEY("budget", LS_OPTION_TEXT, budget, "~", "time for all trials, as 90s, 20m, 1.5h", .resume = LS_FREE),
     KEY("ranks_per_trial", LS_OPTION_INT, ranks_per_trial, "auto",
         "ranks that work on one trial; auto: groups of 1, 1, 2, 4 and again, large batches for large groups", .min = 1,
-        .max = 1e6, .automatic = true, .class = LS_FREE),
+        .max = 1e6, .automatic = true, .resume = LS_FREE),
     KEY("claim_expiry_s", LS_OPTION_REAL, claim_expiry_s, "60", "a worker silent for so long is taken for dead",
-        .min = 1, .max = 1e6, .class = LS_FREE),
+        .min = 1, .max = 1e6, .resume = LS_FREE),
     KEY("keep_every_s", LS_OPTION_REAL, keep_every_s, "60",
-        "a trial under way is saved so often: after a kill it goes on from there", .max = 1e6, .class = LS_FREE),
+        "a trial under way is saved so often: after a kill it goes on from there", .max = 1e6, .resume = LS_FREE),
     KEY("times.repeats", LS_OPTION_INT, time_repeats, "5", "measurements of an iteration's time", .min = 1, .max = 1e3,
-        .class = LS_FREE),
-    KEY("times.seconds", LS_OPTION_REAL, time_repeat_s, "0.2", "at least so long each", .max = 1e3, .class = LS_FREE),
+        .resume = LS_FREE),
+    KEY("times.seconds", LS_OPTION_REAL, time_repeat_s, "0.2", "at least so long each", .max = 1e3, .resume = LS_FREE),
     {0}};
 
 void ls_study_keys_print(ls_text *out)
@@ -81,7 +81,7 @@ void ls_study_keys_print(ls_text *out)
 
 static bool is_part(const ls_option *row, bool identity)
 {
-    return (row->class == LS_IDENTITY) == identity;
+    return (row->resume == LS_IDENTITY) == identity;
 }
 
 /* Rows of one section stand together in the table. */

@@ -10,13 +10,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lockstep/report.h"
+#include "lockstep/stop.h"
 #include "lockstep/trainer.h"
 #include "lockstep/watchdog.h"
-#include "math/blas.h"
 #include "study/directory.h"
 #include "study/partial.h"
 #include "train/data.h"
-#include "train/stop.h"
 
 const char *ls_study_arm_name(ls_study_arm arm)
 {
@@ -77,8 +76,6 @@ static ls_status try_trainer(const ls_study *s)
 static ls_status load(ls_study *s, const ls_study_options *o)
 {
     LS_TRY(read_file(s->world, o, &s->file));
-    ls_stop_choose(s->file->base->runtime.on_signal);
-    ls_blas_set_threads((int)s->file->base->runtime.blas_threads);
     double budget_s = s->file->budget_s;
     if (o->budget != NULL) LS_TRY(ls_job_agree(s->world, ls_study_budget(o->budget, &budget_s)));
     s->deadline_s = s->start_s + budget_s;
@@ -89,7 +86,7 @@ static ls_status load(ls_study *s, const ls_study_options *o)
         ls_job_agree(s->world, s->directory ? LS_OK : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory")));
     LS_TRY(ls_watchdog_start(s->world, s->file->base->runtime.stall_warn_s, s->file->base->runtime.stall_abort_s,
                              &s->watchdog));
-    LS_TRY(ls_trainer_check_ranks(s->world));
+    LS_TRY(ls_trainer_prepare(s->world, s->file->base));
     LS_TRY(ls_data_load(s->world, s->file->base, o->data_directory, &s->data));
     LS_TRY(ls_job_agree(s->world, ls_study_file_fit_data(s->file, s->data->set[LS_TRAIN].info.n_samples)));
     return try_trainer(s);

@@ -4,11 +4,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "lockstep/stop.h"
 #include "study/partial.h"
 #include "study/progress.h"
 #include "study/run.h"
 #include "study/trial.h"
-#include "train/stop.h"
 
 enum { MAX_WANTS = 256, NAP_US = 50000, ROWS_A_RANK = 128 };
 

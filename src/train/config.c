@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/option.h"
+#include "train/config_keys.h"
 
 #define KEY(path, type, member, default_value, help_text, ...)                                                         \
     {                                                                                                                  \
@@ -17,17 +18,17 @@
 #define ANY .max = LS_OPTION_MAX
 #define ON_SIGNAL(name, number, default_value, help_text)                                                              \
     KEY("runtime.on_signal." name, LS_OPTION_CHOICE, runtime.on_signal[number], default_value, help_text,              \
-        .choices = actions, .class = LS_FREE)
+        .choices = actions, .resume = LS_FREE)
 
 static const char *const methods[] = {"tree", "mpi_allreduce", NULL};  /* as ls_exchange_method */
 static const char *const actions[] = {"stop", "save", "ignore", NULL}; /* as ls_signal_action */
 
-static const ls_option keys[] = {
+const ls_option ls__config_keys[] = {
     KEY("data.train", LS_OPTION_NODE, data.train, NULL, "training set: {format: ..., ...}; see 'lockstep info formats'",
-        .class = LS_FREE),
-    KEY("data.test", LS_OPTION_NODE, data.test, "~", "test set, as data.train", .class = LS_FREE),
+        .resume = LS_FREE),
+    KEY("data.test", LS_OPTION_NODE, data.test, "~", "test set, as data.train", .resume = LS_FREE),
     KEY("data.validation", LS_OPTION_NODE, data.validation, "~",
-        "held out of training: {last: N} takes the last N training samples; or a set of its own", .class = LS_FREE),
+        "held out of training: {last: N} takes the last N training samples; or a set of its own", .resume = LS_FREE),
     KEY("data.normalize", LS_OPTION_NODE, data.normalize, "{}",
         "(value * scale - mean) / std; each a number or a list, one per channel or feature"),
     KEY("data.augment", LS_OPTION_NODE, data.augment, "[]",
@@ -40,21 +41,21 @@ static const ls_option keys[] = {
         "samples of one update, all ranks together", .min = 1, .max = 1e9),
     KEY("batch.shards", LS_OPTION_INT, batch.shards, "auto",
         "parts of a batch, the unit that ranks compute; auto: up to 8; a resumed run must resolve the same", .min = 1,
-        .max = 4096, .automatic = true, .class = LS_FREE),
+        .max = 4096, .automatic = true, .resume = LS_FREE),
     KEY("batch.micro_batch_size", LS_OPTION_INT, batch.micro_batch_size, "auto",
         "rows of one matrix product; auto: the whole shard, up to 256; a resumed run must resolve the same", .min = 1,
-        .max = 1e6, .automatic = true, .class = LS_FREE),
+        .max = 1e6, .automatic = true, .resume = LS_FREE),
     KEY("batch.drop_last", LS_OPTION_BOOL, batch.drop_last, "false", "leave out an epoch's last short batch"),
     KEY("batch.schedule", LS_OPTION_NODE, batch.schedule, "[]",
         "batch sizes by epoch, as [{epoch: 0, size: 256}, {epoch: 30, size: 1024}], in place of global_batch_size"),
     KEY("optimizer", LS_OPTION_NODE, optimizer, "{lr: 0.01}", "{name: ..., lr: ...}; see 'lockstep info optimizers'"),
     KEY("schedule", LS_OPTION_NODE, schedule, "{name: constant}", "{name: ...}; see 'lockstep info schedules'"),
     KEY("train.epochs", LS_OPTION_INT, train.epochs, "~", "passes over the training set; the first limit reached ends",
-        .max = 1e9, .class = LS_EXTEND),
+        .max = 1e9, .resume = LS_EXTEND),
     KEY("train.max_iterations", LS_OPTION_INT, train.max_iterations, "~", "updates; the first limit reached ends",
-        .max = 1e15, .class = LS_EXTEND),
+        .max = 1e15, .resume = LS_EXTEND),
     KEY("train.max_time_s", LS_OPTION_REAL, train.max_time_s, "~", "seconds of training in this run", ANY,
-        .class = LS_FREE),
+        .resume = LS_FREE),
     KEY("train.seed", LS_OPTION_INT, train.seed, "1", "seed of everything below", ANY),
     KEY("train.seeds.init", LS_OPTION_INT, train.seeds.init, "~", "of the start values; default train.seed", ANY),
     KEY("train.seeds.order", LS_OPTION_INT, train.seeds.order, "~", "of the sample order; default train.seed", ANY),
@@ -64,7 +65,7 @@ static const ls_option keys[] = {
         "safetensors file of start values, named as PyTorch's nn.Sequential or a checkpoint names them; looked up in "
         "the "
         "working directory, then beside the configuration; a resumed run does not read it",
-        .class = LS_FREE),
+        .resume = LS_FREE),
     KEY("exchange.method", LS_OPTION_CHOICE, exchange.method, "tree",
         "tree: the same bits at any rank count; mpi_allreduce: MPI_Allreduce and a replica of everything on every rank",
         .choices = methods),
@@ -81,39 +82,39 @@ static const ls_option keys[] = {
         "evaluate after so many iterations; 0: not by iterations", .max = 1e15),
     KEY("eval.batch", LS_OPTION_INT, eval.batch, "256", "rows of an evaluation chunk", .min = 1, .max = 1e6),
     KEY("checkpoint.every_iterations", LS_OPTION_INT, checkpoint.every_iterations, "0",
-        "save after so many iterations; 0: only at the end", .max = 1e15, .class = LS_FREE),
+        "save after so many iterations; 0: only at the end", .max = 1e15, .resume = LS_FREE),
     KEY("checkpoint.keep", LS_OPTION_INT, checkpoint.keep, "3", "newest checkpoints that are kept; 0: all", .max = 1e9,
-        .class = LS_FREE),
+        .resume = LS_FREE),
     KEY("checkpoint.best", LS_OPTION_TEXT, checkpoint.best, "~",
         "metric, named as in target.metric; the best state so far is kept as best.safetensors"),
     KEY("checkpoint.initial", LS_OPTION_BOOL, checkpoint.initial, "false", "save the initial state as iteration 0",
-        .class = LS_FREE),
+        .resume = LS_FREE),
     KEY("checkpoint.background", LS_OPTION_BOOL, checkpoint.background, "true",
         "write checkpoints beside training, from a copy of the state in rank 0's memory; false: training waits",
-        .class = LS_FREE),
+        .resume = LS_FREE),
     KEY("metrics.every_iterations", LS_OPTION_INT, metrics.every_iterations, "10",
-        "iterations between two training lines of metrics.jsonl", .min = 1, .max = 1e15, .class = LS_FREE),
+        "iterations between two training lines of metrics.jsonl", .min = 1, .max = 1e15, .resume = LS_FREE),
     KEY("metrics.tensorboard", LS_OPTION_BOOL, metrics.tensorboard, "false",
         "write the numbers of metrics.jsonl for TensorBoard too, as event files in the run directory",
-        .class = LS_FREE),
+        .resume = LS_FREE),
     KEY("noise.every", LS_OPTION_INT, noise.every, "auto",
         "iterations between two readings of the gradient noise scale; auto: about a hundredth of the time; 0: never",
-        .max = 1e15, .automatic = true, .class = LS_FREE),
+        .max = 1e15, .automatic = true, .resume = LS_FREE),
     KEY("runtime.blas_threads", LS_OPTION_INT, runtime.blas_threads, "1", "OpenBLAS threads of each rank", .min = 1,
         .max = 1024),
     KEY("runtime.memory_limit", LS_OPTION_INT, runtime.memory_limit, "2048",
         "MB of activations per rank; above it a rank works through its rows in groups", .min = 1, .max = 1e9,
-        .class = LS_FREE),
+        .resume = LS_FREE),
     KEY("runtime.ranks_per_node", LS_OPTION_INT, runtime.ranks_per_node, "0",
         "ranks that share memory; 0: all ranks of a host; smaller values split a host, for tests and for sockets",
-        .max = 1e6, .class = LS_FREE),
+        .max = 1e6, .resume = LS_FREE),
     KEY("runtime.verify_every", LS_OPTION_INT, runtime.verify_every, "0",
         "iterations after which the nodes' copies of the parameters are compared; one that differs ends the run with "
         "6; "
         "0: never",
-        .max = 1e15, .class = LS_FREE),
+        .max = 1e15, .resume = LS_FREE),
     KEY("runtime.shortcuts", LS_OPTION_BOOL, runtime.shortcuts, "true",
-        "share matrix products between shards where a trial at the start finds equal bits", .class = LS_FREE),
+        "share matrix products between shards where a trial at the start finds equal bits", .resume = LS_FREE),
     ON_SIGNAL("usr1", LS_SIGNAL_USR1, "stop",
               "what USR1 asks of a run: stop: save and end with 75; save: save and go on; ignore: nothing"),
     ON_SIGNAL("usr2", LS_SIGNAL_USR2, "save", "the same of USR2"),
@@ -121,12 +122,12 @@ static const ls_option keys[] = {
     ON_SIGNAL("int", LS_SIGNAL_INT, "stop", "the same of INT; while it is stop, a second INT ends the run at once"),
     KEY("runtime.stall_warn_s", LS_OPTION_REAL, runtime.stall_warn_s, "60",
         "tell which ranks the others wait for when nothing has moved on a node for so many seconds; 0: never",
-        .max = 1e9, .class = LS_FREE),
+        .max = 1e9, .resume = LS_FREE),
     KEY("runtime.stall_abort_s", LS_OPTION_REAL, runtime.stall_abort_s, "600",
         "end the job with exit code 7 then; starting, loading and saving may take any time; 0: never", .max = 1e9,
-        .class = LS_FREE),
+        .resume = LS_FREE),
     KEY("runtime.timeline", LS_OPTION_TEXT, runtime.timeline, "~",
-        "file for a trace of what every rank did when, for ui.perfetto.dev or chrome://tracing", .class = LS_FREE),
+        "file for a trace of what every rank did when, for ui.perfetto.dev or chrome://tracing", .resume = LS_FREE),
     {0}};
 
 static ls_status read_phase(ls_config *c, ls_node *entry, int k)
@@ -212,7 +213,7 @@ static ls_status fill(ls_config *c, const ls_override *overrides, int n_override
                ls_node_place(c->root, place, sizeof place));
     for (int i = 0; i < n_overrides; i++)
         LS_TRY(ls_node_put(c->root, overrides[i].key, overrides[i].value, overrides[i].source));
-    LS_TRY(ls_options_read(keys, c->root, "the configuration", c));
+    LS_TRY(ls_options_read(ls__config_keys, c->root, "the configuration", c));
     LS_TRY(read_batch_schedule(c));
     const ls_status status = check(c);
     return status == LS_OK ? LS_OK : ls_status_prefix(status, "%s", name);
@@ -311,10 +312,10 @@ static bool has_shrunk(const ls_node *mine, const ls_node *theirs)
 
 ls_status ls_config_check_resume(const ls_config *config, const ls_config *stored, bool fixed_length)
 {
-    for (const ls_option *row = keys; row->key != NULL; row++) {
+    for (const ls_option *row = ls__config_keys; row->key != NULL; row++) {
         const ls_node *mine = ls_node_at(config->root, row->key), *theirs = ls_node_at(stored->root, row->key);
-        if (row->class == LS_FREE || ls_node_equal(mine, theirs)) continue;
-        if (row->class == LS_IDENTITY)
+        if (row->resume == LS_FREE || ls_node_equal(mine, theirs)) continue;
+        if (row->resume == LS_IDENTITY)
             return refuse(mine, theirs, row->key, "a resumed run must keep it; use a new --run-dir for a new run");
         if (fixed_length)
             return refuse(mine, theirs, row->key,
@@ -329,5 +330,5 @@ void ls_config_keys_print(ls_text *out)
 {
     ls_text_printf(out, "key, type and range, default (~: none), and what a resumed run may do with it:\n"
                         "  identity: must be as it was; extend: may grow; free: may change\n\n");
-    ls_options_print(keys, "", out);
+    ls_options_print(ls__config_keys, "", out);
 }

@@ -7,7 +7,7 @@
 #include "base/board.h"
 #include "base/clock.h"
 #include "base/timeline.h"
-#include "train/stop.h"
+#include "lockstep/stop.h"
 #include "train/trainer_internal.h"
 
 enum { WORD_TIME_IS_UP = 1, WORD_SIGNAL = 2, WORD_SAVE = 4, WORD_SAVE_FAILED = 128, WORD_STATUS_SHIFT = 8 };

@@ -1,10 +1,11 @@
-/* What all ranks must have in common before the first iteration (P2). */
+/* What a process sets, and what all ranks must have in common, before the first iteration (P2). */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "lockstep/stop.h"
 #include "lockstep/trainer.h"
 #include "ls_version.h"
 #include "math/blas.h"
@@ -38,6 +39,7 @@ static ls_status same_text(const ls_job *job, const char *text, const char *what
 ls_status ls_trainer_check_ranks(const ls_job *job)
 {
     char text[256];
+    LS_TRY(ls_job_agree(job, ls_blas_reserve()));
     ls_trainer_build(text);
     LS_TRY(same_text(job, text, "the program"));
     LS_TRY(same_text(job, ls_blas_build(), "the OpenBLAS library"));
@@ -46,4 +48,11 @@ ls_status ls_trainer_check_ranks(const ls_job *job)
     LS_TRY(same_text(job, text, "the number of OpenBLAS threads"));
     snprintf(text, sizeof text, "%016llx", (unsigned long long)ls_vec_libm_fingerprint());
     return same_text(job, text, "the mathematics library");
+}
+
+ls_status ls_trainer_prepare(const ls_job *job, const ls_config *config)
+{
+    ls_stop_choose(config->runtime.on_signal);
+    ls_blas_set_threads((int)config->runtime.blas_threads);
+    return ls_trainer_check_ranks(job);
 }

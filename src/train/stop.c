@@ -1,4 +1,4 @@
-#include "train/stop.h"
+#include "lockstep/stop.h"
 
 #include <signal.h>
 #include <stdatomic.h>

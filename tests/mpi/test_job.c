@@ -240,6 +240,16 @@ static void max_of_all(void **state)
         LS_CHECK(ls_job_max(ls_world, world_rank() == top ? -1.0 : -2.0) == -1.0);
 }
 
+/* The top bit counts: words are not signed. */
+static void max_of_words(void **state)
+{
+    (void)state;
+    const uint64_t r = (uint64_t)world_rank(), last = (uint64_t)world_size() - 1, top = UINT64_C(1) << 63;
+    uint64_t words[] = {r, top + r, ~r, r == last ? top : 5, 0};
+    ls_job_max_words(ls_world, words, 5);
+    LS_CHECK(words[0] == last && words[1] == top + last && words[2] == UINT64_MAX && words[3] == top && words[4] == 0);
+}
+
 static void root_sends_and_receives(void **state)
 {
     (void)state;
@@ -273,6 +283,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(same_finds_one_other_byte),
     cmocka_unit_test(gather_all_is_in_rank_order),
     cmocka_unit_test(max_of_all),
+    cmocka_unit_test(max_of_words),
     cmocka_unit_test(root_sends_and_receives),
 };
 

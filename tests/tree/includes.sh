@@ -26,7 +26,7 @@ for file in src/*/*.[ch]; do
     case " $(allowed "$module") " in *" $include "*) ;; *) complain "$file includes $include/" ;; esac
   done
 done
-for header in config plan checkpoint metrics trainer; do
+for header in config plan checkpoint metrics stop trainer; do
   hits=$(grep -l "lockstep/$header.h" src/{base,math,model,optim,data,comm}/* || true)
   [ -z "$hits" ] || complain "$hits: lockstep/$header.h, a header of train"
 done
@@ -35,8 +35,8 @@ for header in fit; do
   [ -z "$hits" ] || complain "$hits: lockstep/$header.h, a header of study"
 done
 for pair in model:dataset model:optimizer model:schedule model:sampler model:job model:exchange optim:layer optim:network optim:loss \
-  model:reduction model:watchdog data:watchdog optim:watchdog optim:reduction data:reduction optim:dataset optim:sampler optim:job optim:exchange data:layer data:network data:loss data:optimizer data:schedule \
-  data:job data:exchange comm:layer comm:network comm:loss comm:optimizer comm:schedule comm:dataset comm:sampler; do
+  model:reader model:reduction model:watchdog data:watchdog optim:watchdog optim:reduction data:reduction optim:reader optim:dataset optim:sampler optim:job optim:exchange data:layer data:network data:loss data:optimizer data:schedule \
+  data:job data:exchange comm:layer comm:network comm:loss comm:optimizer comm:schedule comm:reader comm:dataset comm:sampler; do
   hits=$(grep -l "lockstep/${pair#*:}.h" src/"${pair%:*}"/* || true)
   [ -z "$hits" ] || complain "$hits: a sibling's header, lockstep/${pair#*:}.h"
 done

@@ -36,9 +36,9 @@ static const ls_option table[] = {
     ROW("size", LS_OPTION_INT, size, .fallback = "auto", .min = 1, .max = 9, .automatic = true),
     ROW("limit", LS_OPTION_INT, limit, .fallback = "~", .max = LS_OPTION_MAX),
     ROW("rate", LS_OPTION_REAL, rate, .fallback = "0.5", .min = 0, .max = 1, .above_min = true),
-    ROW("share", LS_OPTION_REAL, share, .fallback = "~", .min = -2, .max = 2, .class = LS_FREE),
+    ROW("share", LS_OPTION_REAL, share, .fallback = "~", .min = -2, .max = 2, .resume = LS_FREE),
     ROW("name", LS_OPTION_TEXT, name, .fallback = "~"),
-    ROW("mode", LS_OPTION_CHOICE, mode, .fallback = "fast", .choices = modes, .class = LS_EXTEND),
+    ROW("mode", LS_OPTION_CHOICE, mode, .fallback = "fast", .choices = modes, .resume = LS_EXTEND),
     ROW("node", LS_OPTION_NODE, node, .fallback = "~"),
     ROW("part.deep", LS_OPTION_INT, part.deep, .fallback = "3", .max = 5),
     {0}};

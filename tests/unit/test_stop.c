@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "lockstep/config.h"
-#include "train/stop.h"
+#include "lockstep/stop.h"
 
 static const int numbers[LS_N_SIGNALS] = {
     [LS_SIGNAL_USR1] = SIGUSR1, [LS_SIGNAL_USR2] = SIGUSR2, [LS_SIGNAL_TERM] = SIGTERM, [LS_SIGNAL_INT] = SIGINT};
