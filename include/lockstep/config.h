@@ -70,6 +70,7 @@ typedef struct ls_config {
     } checkpoint;
     struct {
         int64_t every_iterations;
+        bool tensorboard;
     } metrics;
     struct {
         int64_t every; /* LS_AUTO: by the sizes of the run; 0: never */

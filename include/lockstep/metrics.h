@@ -1,4 +1,5 @@
-/** metrics.jsonl: one JSON object a line and event, and the lines that people read.  Rank 0 only; not collective.
+/** metrics.jsonl: one JSON object a line and event; on request the same numbers as an event file of TensorBoard.  Rank
+ * 0 only; not collective.
  *
  * Keys of every line: event, wall_s (seconds since the file was opened: data are loaded, training begins).  A number
  * that is not finite is null.  Events:
@@ -22,7 +23,11 @@
  * end: iteration, reason (length, target, patience, time, signal, or a status), params_hash, seconds, and of rank 0
  * data_s, forward_s, backward_s, wait_s, network_s, combine_update_s, evaluation_s, saving_s; slow_rank (one that took
  * longer for a sample than the rest, train/pace.h), slow_factor (so many times the others' median) and slow_s (so much
- * longer in all); null when there is none. */
+ * longer in all); null when there is none.
+ *
+ * TensorBoard: the numbers of train lines are scalars train/KEY, those of eval lines SET/KEY (test/accuracy), over the
+ * iteration, as float; null is left out.  Every start makes a new file events.out.tfevents.TIME.HOST.lockstep in the
+ * run directory. */
 #ifndef LOCKSTEP_METRICS_H
 #define LOCKSTEP_METRICS_H
 
@@ -36,12 +41,19 @@ LS_BEGIN_DECLS
 
 typedef struct ls_metrics ls_metrics;
 
-/** Opens DIR/metrics.jsonl: new (replacing one), or with `resume` behind the lines of iterations <= keep_iteration, the
- *  rest being cut off.  LS_EOUTPUT. */
-ls_status ls_metrics_open(const char *directory, bool resume, int64_t keep_iteration, ls_metrics **out);
+typedef struct ls_metrics_options {
+    bool resume;            /* keep what is there of iterations <= keep_iteration; else begin anew */
+    int64_t keep_iteration; /* with resume */
+    bool tensorboard;
+} ls_metrics_options;
+
+/** Opens DIR/metrics.jsonl: new (replacing one), or behind the lines that are kept, the rest being cut off; and an
+ * event file.  LS_EOUTPUT. */
+ls_status ls_metrics_open(const char *directory, const ls_metrics_options *options, ls_metrics **out);
 void ls_metrics_close(ls_metrics **metrics);
 
-/** Begins a line of an event; keys follow, then end.  NULL metrics are legal: nothing is written. */
+/** Begins a line of an event; keys follow, then end.  Keys, and the value of "set", live until then.  NULL metrics are
+ *  legal: nothing is written. */
 void ls_metrics_begin(ls_metrics *metrics, const char *event);
 void ls_metrics_int(ls_metrics *metrics, const char *key, int64_t value);
 void ls_metrics_real(ls_metrics *metrics, const char *key, double value);

@@ -20,6 +20,11 @@ LS_BEGIN_DECLS
  * or several hold a study; LS_EOUTPUT; LS_ENOMEM. */
 ls_status ls_report_write(const char *const *directories, int n_directories, const char *out);
 
+/** Writes metrics.jsonl of training runs as one table in CSV: a row a line, under a head that is always the same; the
+ *  first column, run, is the directory as given, the others are keys of lockstep/metrics.h.  The file is complete or
+ *  absent.  Not collective.  LS_EUSAGE: a directory holds no run; LS_EOUTPUT; LS_ENOMEM. */
+ls_status ls_report_csv(const char *const *directories, int n_directories, const char *out);
+
 LS_END_DECLS
 
 #endif

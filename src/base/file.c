@@ -32,7 +32,8 @@ static ls_status fill(int fd, const char *path, char *data, size_t capacity, siz
 static ls_status read_open(int fd, const char *path, size_t max_bytes, char **out, size_t *n_bytes)
 {
     struct stat info;
-    LS_REQUIRE(fstat(fd, &info) == 0 && !S_ISDIR(info.st_mode), LS_EUSAGE, "%s: not a readable file", path);
+    LS_REQUIRE(fstat(fd, &info) == 0 && !S_ISDIR(info.st_mode), LS_EUSAGE,
+               "%s: not a readable file but a directory; name the file in it", path);
     const bool regular = S_ISREG(info.st_mode);
     size_t capacity = regular ? (size_t)info.st_size : 1 << 16;
     LS_REQUIRE(!regular || capacity <= max_bytes, LS_EUSAGE, "%s: %zu bytes, at most %zu are expected here", path,
@@ -51,12 +52,21 @@ static ls_status read_open(int fd, const char *path, size_t max_bytes, char **ou
     return LS_OK;
 }
 
+/* Where one looked is half of the answer. */
+static ls_status cannot_open(const char *path, int cause)
+{
+    char here[4096];
+    const bool relative = cause == ENOENT && path[0] != '/' && getcwd(here, sizeof here) != NULL;
+    LS_FAIL(LS_EUSAGE, "%s: %s%s%s", path, strerror(cause), relative ? "; the name begins in " : "",
+            relative ? here : "");
+}
+
 ls_status ls_file_read(const char *path, size_t max_bytes, char **out, size_t *n_bytes)
 {
     *out = NULL;
     *n_bytes = 0;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    LS_REQUIRE(fd >= 0, LS_EUSAGE, "%s: %s", path, strerror(errno));
+    if (fd < 0) return cannot_open(path, errno);
     const ls_status status = read_open(fd, path, max_bytes, out, n_bytes);
     close(fd);
     if (status == LS_OK) return LS_OK;
@@ -200,4 +210,14 @@ void ls_file_writer_destroy(ls_file_writer **writer)
     ls_free(w->temporary);
     ls_free(w);
     *writer = NULL;
+}
+
+ls_status ls_file_write(const char *path, const void *bytes, size_t n)
+{
+    ls_file_writer *writer;
+    LS_TRY(ls_file_writer_create(path, &writer));
+    ls_status status = ls_file_writer_add(writer, bytes, n);
+    if (status == LS_OK) status = ls_file_writer_commit(writer);
+    ls_file_writer_destroy(&writer);
+    return status;
 }

@@ -35,4 +35,7 @@ ls_status ls_file_writer_commit(ls_file_writer *writer);
 /** Frees; a writer that was not committed removes its temporary file. */
 void ls_file_writer_destroy(ls_file_writer **writer);
 
+/** All of this for a file of n bytes. */
+ls_status ls_file_write(const char *path, const void *bytes, size_t n);
+
 #endif

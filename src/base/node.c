@@ -75,8 +75,9 @@ static bool has_anchor(const yaml_event_t *event)
 static ls_status check_event(const reader *r, const yaml_event_t *event)
 {
     const size_t line = event->start_mark.line + 1, column = event->start_mark.column + 1;
-    LS_REQUIRE(event->type != YAML_ALIAS_EVENT, LS_EUSAGE, "%s:%zu:%zu: aliases (*name) are not supported", r->source,
-               line, column);
+    LS_REQUIRE(event->type != YAML_ALIAS_EVENT, LS_EUSAGE,
+               "%s:%zu:%zu: aliases (*name) are not supported; write the value out, or quote a text with '*'",
+               r->source, line, column);
     LS_REQUIRE(!has_anchor(event), LS_EUSAGE, "%s:%zu:%zu: anchors (&name) are not supported; quote a text with '&'",
                r->source, line, column);
     LS_REQUIRE(event->type != YAML_SCALAR_EVENT ||
@@ -103,8 +104,8 @@ static ls_status read_pair(reader *r, const yaml_event_t *event, int depth, ls_n
                column);
     LS_REQUIRE(map->n < MAX_KEYS, LS_EUSAGE, "%s:%zu:%zu: more than %d keys", r->source, line, column, MAX_KEYS);
     const char *key = (const char *)event->data.scalar.value;
-    LS_REQUIRE(ls_node_child(map, key) == NULL, LS_EUSAGE, "%s:%zu:%zu: the key '%s' stands here twice", r->source,
-               line, column, key);
+    LS_REQUIRE(ls_node_child(map, key) == NULL, LS_EUSAGE,
+               "%s:%zu:%zu: the key '%s' stands here twice; keep one of them", r->source, line, column, key);
     yaml_event_t value;
     LS_TRY(next_event(r, &value));
     ls_node *child = NULL;
@@ -163,8 +164,10 @@ static ls_status read_document(reader *r, ls_node **out)
         const yaml_event_type_t type = event.type;
         ls_status status = LS_OK;
         if (type == YAML_DOCUMENT_START_EVENT && *out != NULL)
-            status = ls_status_fail(LS_EUSAGE, __FILE__, __LINE__, "%s:%zu: a second document begins here", r->source,
-                                    event.start_mark.line + 1);
+            status = ls_status_fail(
+                LS_EUSAGE, __FILE__, __LINE__,
+                "%s:%zu: a second document begins here; a file holds one: remove this line and what follows", r->source,
+                event.start_mark.line + 1);
         else if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT &&
                  type != YAML_DOCUMENT_END_EVENT && type != YAML_STREAM_END_EVENT)
             status = read_value(r, &event, 0, out);

@@ -105,11 +105,18 @@ static ls_status check_keys(const ls_option *table, const ls_node *map, const ch
     return LS_OK;
 }
 
+/* What stands in a value's place, for messages. */
+static const char *found(const ls_node *node)
+{
+    if (node->kind == LS_NODE_SCALAR) return node->text;
+    return node->kind == LS_NODE_MAP ? "keys and values" : "a list";
+}
+
 static ls_status read_bool(const ls_option *row, const ls_node *node, bool *out)
 {
     *out = node->kind == LS_NODE_SCALAR && strcmp(node->text, "true") == 0;
     LS_REQUIRE(*out || (node->kind == LS_NODE_SCALAR && strcmp(node->text, "false") == 0), LS_EUSAGE,
-               "%s: '%s' must be true or false", AT(node), row->key);
+               "%s: '%s' must be true or false, not %s", AT(node), row->key, found(node));
     return LS_OK;
 }
 
@@ -137,7 +144,7 @@ static ls_status read_choice(const ls_option *row, const ls_node *node, int *out
     char known[256] = "";
     for (int i = 0; i < n; i++)
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", row->choices[i]);
-    LS_FAIL(LS_EUSAGE, "%s: '%s' must be one of: %s", AT(node), row->key, known);
+    LS_FAIL(LS_EUSAGE, "%s: '%s' must be one of: %s; not %s", AT(node), row->key, known, found(node));
 }
 
 static bool may_be_null(const ls_option *row, const ls_node *node)

@@ -98,6 +98,8 @@ static const flag flags[] = {
     FIELD("--out", "FILE", LS_CMD_PREDICT, out, "FILE.npy or FILE.csv"),
     FIELD("--out", "PATH", LS_CMD_REPORT, out,
           "the page (default report.html in the first DIR); figures/ is beside it"),
+    FIELD("--csv", "FILE", LS_CMD_REPORT, csv,
+          "in place of the page, a table of the runs: a row for each line of metrics.jsonl"),
     FIELD("--logits", NULL, LS_CMD_PREDICT, logits, "write what the last layer gives, not class probabilities"),
     FIELD("--ranks", "P", LS_CMD_PLAN, ranks, "show what each of P ranks computes (default 1)"),
     FIELD("--samples", "A:B", LS_CMD_PLAN, samples, "print the sample ids of iterations A to B-1, a JSON line each"),
@@ -147,7 +149,8 @@ static ls_status find_flag(int command, const char *name, const flag **out)
 
 static ls_status add_override(ls_args *args, const flag *f, const char *value)
 {
-    LS_REQUIRE(args->n_overrides < LS_MAX_OVERRIDES, LS_EUSAGE, "more than %d settings", LS_MAX_OVERRIDES);
+    LS_REQUIRE(args->n_overrides < LS_MAX_OVERRIDES, LS_EUSAGE,
+               "more than %d settings; put them into the configuration file", LS_MAX_OVERRIDES);
     ls_override *o = &args->overrides[args->n_overrides++];
     *o = (ls_override){.key = f->key, .value = value, .source = f->name};
     if (f->key != NULL) return LS_OK;
@@ -175,7 +178,8 @@ ls_status ls_args_read(int command, int argc, char **argv, ls_args *out)
     *out = (ls_args){0};
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "--", 2) != 0) {
-            LS_REQUIRE(out->n_positional < LS_MAX_POSITIONAL, LS_EUSAGE, "unexpected argument '%s'", argv[i]);
+            LS_REQUIRE(out->n_positional < LS_MAX_POSITIONAL, LS_EUSAGE, "unexpected argument '%s'; see --help",
+                       argv[i]);
             out->positional[out->n_positional++] = argv[i];
             continue;
         }

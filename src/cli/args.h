@@ -28,7 +28,7 @@ typedef struct ls_args {
     int n_positional;
     ls_override overrides[LS_MAX_OVERRIDES]; /* in the order given */
     int n_overrides;
-    const char *run_dir, *data_dir, *resume, *config, *split, *data, *out, *samples, *ranks, *iterations;
+    const char *run_dir, *data_dir, *resume, *config, *split, *data, *out, *csv, *samples, *ranks, *iterations;
     const char *budget, *check_np;
     const char *measured, *ranks_per_node, *link_gbps, *link_us;
     bool json, quiet, overwrite, hash, limit, exchange, scale, ema, logits, worker, help;

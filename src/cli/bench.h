@@ -33,6 +33,14 @@ void ls_bench_print(const ls_bench_run *run, bool json);
 ls_status ls_bench_limit(const ls_job *job, const ls_gemm_profile *profile, int64_t iterations, bool json,
                          double *seconds);
 
+/** Seconds of one product of a shape, on this rank alone, hot: the median of LS_BENCH_REPEATS, 0.15 s in all.  Not
+ *  collective.  LS_ENOMEM. */
+ls_status ls_bench_shape(const ls_gemm_shape *shape, double *seconds);
+
+/** Seconds of one MPI_Barrier: it tells how far apart the ranks' cores are at the moment, which on a virtual machine
+ *  may change from minute to minute.  Up to 2000 of them, or a quarter of a second.  Collective. */
+double ls_bench_barrier(const ls_job *job);
+
 /** Combine and momentum update of a vector against MPI_Allreduce and a replicated update, side by side.  Collective. */
 ls_status ls_bench_exchange(const ls_job *job, bool json);
 

@@ -47,7 +47,7 @@ static double time_calls(const ls_gemm_shape *s, float *operand[3])
     return ls_bench_median(seconds);
 }
 
-static ls_status time_shape(const ls_gemm_shape *s, double *seconds)
+ls_status ls_bench_shape(const ls_gemm_shape *s, double *seconds)
 {
     float *operand[3] = {NULL};
     const ls_status status = allocate(s, operand);
@@ -76,7 +76,7 @@ ls_status ls_bench_limit(const ls_job *job, const ls_gemm_profile *profile, int6
         const ls_gemm_shape *s = &profile->shape[i];
         const double calls = (double)s->calls / (double)iterations;
         double one = 0.0;
-        status = time_shape(s, &one);
+        status = ls_bench_shape(s, &one);
         sum += calls * one;
         if (talks)
             printf("  %-30s %5" PRId64 " %6" PRId64 " %6" PRId64 " %12.2f %17.4f %9.1f\n", kind_of(s), s->m, s->n, s->k,

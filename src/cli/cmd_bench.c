@@ -80,15 +80,20 @@ static ls_status measure_parts(const ls_job *job, const ls_config *config, const
     return status;
 }
 
-/* Seconds of one MPI_Barrier: it tells how far apart the ranks' cores are at the moment, which on a virtual machine may
- * change from minute to minute. */
-static double time_barriers(const ls_job *job)
+double ls_bench_barrier(const ls_job *job)
 {
-    enum { BARRIERS = 2000 };
+    enum { BARRIERS = 2000, ROUND = 20 };
+    static const double enough_s = 0.25;
+    double passed = 0.0;
+    int n = 0;
     ls_job_barrier(job);
     const double start = ls_clock_s();
-    for (int i = 0; i < BARRIERS; i++) ls_job_barrier(job);
-    return (ls_clock_s() - start) / BARRIERS;
+    for (; n < BARRIERS && passed < enough_s; n += ROUND) {
+        for (int i = 0; i < ROUND; i++) ls_job_barrier(job);
+        passed = ls_clock_s() - start;
+        ls_job_broadcast(job, 0, &passed, sizeof passed); /* all end together */
+    }
+    return passed / n;
 }
 
 static ls_status measure(const ls_args *args, const ls_job *job, const ls_config *config, ls_bench_run *run)
@@ -99,7 +104,7 @@ static ls_status measure(const ls_args *args, const ls_job *job, const ls_config
     if (status == LS_OK) status = measure_parts(job, config, data, run);
     ls_data_destroy(&data);
     LS_TRY(status);
-    run->barrier_s = time_barriers(job);
+    run->barrier_s = ls_bench_barrier(job);
     if (args->limit) LS_TRY(ls_bench_limit(job, &run->gemm, run->iterations, args->json, &run->limit_s));
     if (ls_job_rank(job) == 0) ls_bench_print(run, args->json);
     return LS_OK;

@@ -29,19 +29,20 @@ static void print_build(void)
            "\n'lockstep info keys|study|layers|losses|optimizers|schedules|formats|augmentations' lists what a "
            "configuration "
            "may name,\n"
-           "'lockstep info model CONFIG' the layers of a model.\n",
+           "'lockstep info model CONFIG' the layers of a model, 'lockstep info doctor' what of this machine costs "
+           "speed.\n",
            LS_VERSION, LS_COMMIT, __VERSION__, ls_job_mpi_version(), ls_blas_build(), ls_blas_core(),
            ls_blas_threads());
 }
 
 ls_status ls__cmd_info(const ls_args *args, const ls_job *world)
 {
-    (void)world;
     if (args->n_positional == 0) {
         print_build();
         return LS_OK;
     }
     if (strcmp(args->positional[0], "model") == 0) return ls__info_model(args);
+    if (strcmp(args->positional[0], "doctor") == 0) return ls__info_doctor(args, world);
     LS_REQUIRE(args->n_positional == 1, LS_EUSAGE, "unexpected argument '%s'", args->positional[1]);
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         if (strcmp(topics[i].name, args->positional[0]) != 0) continue;
@@ -54,6 +55,6 @@ ls_status ls__cmd_info(const ls_args *args, const ls_job *world)
     }
     LS_FAIL(LS_EUSAGE,
             "unknown topic '%s'; known: keys, study, layers, losses, optimizers, schedules, formats, augmentations, "
-            "model CONFIG",
+            "model CONFIG, doctor",
             args->positional[0]);
 }

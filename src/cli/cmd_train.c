@@ -46,8 +46,11 @@ static bool holds_file(const char *directory, const char *name)
 static ls_status check_directory(const ls_args *args, const char *directory)
 {
     LS_TRY(ls_make_directory(directory));
-    LS_REQUIRE(access(directory, W_OK) == 0, LS_EOUTPUT, "%s: the run directory cannot be written", directory);
-    LS_REQUIRE(args->resume == NULL || !args->overwrite, LS_EUSAGE, "--resume and --overwrite exclude each other");
+    LS_REQUIRE(access(directory, W_OK) == 0, LS_EOUTPUT,
+               "%s: the run directory cannot be written; give another --run-dir", directory);
+    LS_REQUIRE(args->resume == NULL || !args->overwrite, LS_EUSAGE,
+               "--resume and --overwrite exclude each other: --resume goes on with the run that is there, --overwrite "
+               "loses it");
     const bool used = holds_file(directory, "metrics.jsonl") || holds_file(directory, "latest");
     LS_REQUIRE(args->resume != NULL || args->overwrite || !used, LS_EUSAGE,
                "%s already holds a run; continue it with --resume auto, replace it with --overwrite, or give another "

@@ -26,10 +26,16 @@ const ls_command ls__commands[] = {
      "lockstep fit steps.csv --json", LS_CMD_FIT, false, ls__cmd_fit},
     {"report", "DIR [DIR...] [flags]", "write a page of figures and tables about a study, or about training runs",
      "lockstep report runs/a runs/b --out report.html", LS_CMD_REPORT, false, ls__cmd_report},
-    {"info", "[keys|study|layers|losses|optimizers|schedules|formats|model CONFIG]",
-     "show the build, what a configuration may name, or its model layer by layer",
-     "lockstep info model configs/fashion_mlp.yaml", LS_CMD_INFO, false, ls__cmd_info},
+    {"info", "[keys|study|layers|losses|optimizers|schedules|formats|augmentations|model CONFIG|doctor]",
+     "show the build, what a configuration may name, its model layer by layer, or what of this machine costs speed",
+     "mpirun -np 2 lockstep info doctor", LS_CMD_INFO, false, ls__cmd_info},
     {0}};
+
+bool ls__needs_job(const ls_command *c, const ls_args *args)
+{
+    const bool doctor = c->bit == LS_CMD_INFO && args->n_positional > 0 && strcmp(args->positional[0], "doctor") == 0;
+    return c->needs_job || doctor;
+}
 
 ls_status ls__need_argument(const ls_args *args, const char *what)
 {

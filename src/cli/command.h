@@ -9,7 +9,7 @@
 typedef struct ls_command {
     const char *name, *usage, *summary, *example;
     int bit;
-    bool needs_job; /* runs under MPI */
+    bool needs_job; /* whatever its arguments are: see ls__needs_job */
     ls_status (*run)(const ls_args *args, const ls_job *world);
 } ls_command;
 
@@ -28,6 +28,13 @@ ls_status ls__cmd_info(const ls_args *args, const ls_job *world);
 
 /** Prints the layers of a configuration's model: `info model CONFIG`. */
 ls_status ls__info_model(const ls_args *args);
+
+/** Looks at the machine and the way the ranks were started: `info doctor`.  Collective.  LS_EUSAGE, LS_ENOMEM: training
+ *  cannot run. */
+ls_status ls__info_doctor(const ls_args *args, const ls_job *world);
+
+/** The command runs under MPI with these arguments. */
+bool ls__needs_job(const ls_command *command, const ls_args *args);
 
 /** Reads the configuration on rank 0 with the overrides of the command line, and gives every rank the same. Collective;
  *  errors are agreed. */

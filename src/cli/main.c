@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/option.h"
 #include "cli/command.h"
 #include "lockstep/stop.h"
 #include "ls_version.h"
@@ -82,17 +83,28 @@ static ls_status check_launcher(const ls_job *world)
     return LS_OK;
 }
 
+static ls_status unknown_command(const char *name)
+{
+    enum { MOST = 32 };
+    const char *names[MOST];
+    int n = 0;
+    for (; n < MOST && ls__commands[n].name != NULL; n++) names[n] = ls__commands[n].name;
+    const int near = ls_nearest_name(name, names, n);
+    LS_FAIL(LS_EUSAGE, "unknown command '%s'%s%s%s; 'lockstep --help' lists them", name,
+            near >= 0 ? "; did you mean '" : "", near >= 0 ? names[near] : "", near >= 0 ? "'?" : "");
+}
+
 /* Finds the command and reads its arguments. */
 static ls_status read_command_line(int argc, char **argv, const ls_command **c, ls_args *args)
 {
     *c = find_command(argv[1]);
-    LS_REQUIRE(*c != NULL, LS_EUSAGE, "unknown command '%s'; 'lockstep --help' lists them", argv[1]);
+    if (*c == NULL) return unknown_command(argv[1]);
     return ls_args_read((*c)->bit, argc - 2, argv + 2, args);
 }
 
 static ls_status run_on(const ls_job *world, const ls_command *c, const ls_args *args)
 {
-    if (!c->needs_job) return ls_job_agree(world, ls_job_rank(world) == 0 ? c->run(args, NULL) : LS_OK);
+    if (!ls__needs_job(c, args)) return ls_job_agree(world, ls_job_rank(world) == 0 ? c->run(args, NULL) : LS_OK);
     LS_TRY(check_launcher(world));
     return c->run(args, world);
 }
@@ -134,6 +146,6 @@ int main(int argc, char **argv)
         return 0;
     }
     const bool launched = launcher_tasks(&variable) > 1;
-    if (launched || (status == LS_OK && c->needs_job)) return run_with_job(status, c, &args, argc, argv);
+    if (launched || (status == LS_OK && ls__needs_job(c, &args))) return run_with_job(status, c, &args, argc, argv);
     return report(status == LS_OK ? c->run(&args, NULL) : status, true);
 }

@@ -1,8 +1,7 @@
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpus.h"
 #include "base/mem.h"
 #include "comm/job_internal.h"
 
@@ -10,9 +9,8 @@
 static int count_cores(MPI_Comm host)
 {
     cpu_set_t mine, all;
-    CPU_ZERO(&mine);
+    ls_cpus_mine(&mine);
     CPU_ZERO(&all);
-    sched_getaffinity(0, sizeof mine, &mine);
     MPI_Allreduce(&mine, &all, (int)sizeof mine, MPI_BYTE, MPI_BOR, host);
     return CPU_COUNT(&all);
 }
@@ -157,16 +155,6 @@ int ls_job_host_cores(const ls_job *job)
 const char *ls_job_binding(char out[256])
 {
     cpu_set_t mine;
-    CPU_ZERO(&mine);
-    sched_getaffinity(0, sizeof mine, &mine);
-    int n = 0;
-    out[0] = 0;
-    for (int first = 0; first < CPU_SETSIZE && n < 230; first++) {
-        if (!CPU_ISSET(first, &mine)) continue;
-        int last = first;
-        while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, &mine)) last++;
-        n += snprintf(out + n, (size_t)(256 - n), last > first ? "%s%d-%d" : "%s%d", n > 0 ? "," : "", first, last);
-        first = last;
-    }
-    return out;
+    ls_cpus_mine(&mine);
+    return ls_cpus_text(&mine, out);
 }

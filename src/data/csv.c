@@ -236,13 +236,14 @@ static ls_status store_field(csv_state *s, int64_t column, const char *field, in
     const int32_t role = s->role[column];
     double value;
     if (role == COLUMN_IGNORED) return LS_OK;
-    if (!ls__csv_number(field, &value)) return bad_field(s, column, "a number", field);
+    const bool number = ls__csv_number(field, &value);
     if (role == COLUMN_LABEL) {
-        if (!(value >= 0 && value <= INT32_MAX && value == floor(value)))
-            return bad_field(s, column, "a class, a whole number from 0", field);
+        if (!(number && value >= 0 && value <= INT32_MAX && value == floor(value)))
+            return bad_field(s, column, "a class, a whole number from 0 (number classes that have names)", field);
         s->label = (int32_t)value;
         return LS_OK;
     }
+    if (!number) return bad_field(s, column, "a number ('ignore' leaves columns out)", field);
     if (!isfinite((float)value)) return bad_field(s, column, "a finite number", field);
     if (role == COLUMN_FEATURE)
         s->features[(*n_features)++] = (float)value;

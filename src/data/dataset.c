@@ -210,10 +210,11 @@ ls_dataset ls_dataset_slice(const ls_dataset *set, int64_t first, int64_t n)
 
 ls_status ls_dataset_check_labels(const ls_dataset *set, const char *what, int64_t n_classes)
 {
-    LS_REQUIRE(set->labels != NULL, LS_EDATA, "%s: has no class labels", what);
+    LS_REQUIRE(set->labels != NULL, LS_EDATA, "%s: has no class labels; give it 'labels' (or 'label', a column)", what);
     for (int64_t i = 0; i < set->info.n_samples; i++)
         LS_REQUIRE(set->labels[i] >= 0 && set->labels[i] < n_classes, LS_EDATA,
-                   "%s: sample %" PRId64 " has the label %" PRId32 "; the model has %" PRId64 " classes, 0 to %" PRId64,
+                   "%s: sample %" PRId64 " has the label %" PRId32 "; the model has %" PRId64 " classes, 0 to %" PRId64
+                   "; widen its last layer, or correct the label",
                    what, i, set->labels[i], n_classes, n_classes - 1);
     return LS_OK;
 }

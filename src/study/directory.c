@@ -21,11 +21,7 @@ ls_status ls_study_write_text(const char *directory, const char *name, const ls_
     LS_TRY(ls_text_status(text));
     char *path = ls_path_join(directory, name);
     LS_REQUIRE(path != NULL, LS_ENOMEM, "out of memory");
-    ls_file_writer *writer = NULL;
-    ls_status status = ls_file_writer_create(path, &writer);
-    if (status == LS_OK) status = ls_file_writer_add(writer, text->data, text->n);
-    if (status == LS_OK) status = ls_file_writer_commit(writer);
-    ls_file_writer_destroy(&writer);
+    const ls_status status = ls_file_write(path, text->data, text->n);
     ls_free(path);
     return status;
 }

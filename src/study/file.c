@@ -284,7 +284,8 @@ ls_status ls_study_file_fit_data(ls_study_file *f, int64_t n_samples)
                 n_samples);
     }
     LS_REQUIRE(s->n_sizes > 0, LS_EUSAGE,
-               "no batch size fits the data: the smallest is %" PRId64 ", the training set has %" PRId64 " samples",
+               "no batch size fits the data: the smallest is %" PRId64 ", the training set has %" PRId64
+               " samples; give smaller 'sizes'",
                smallest, n_samples);
     bool known = s->base_size == 0;
     for (int i = 0; i < s->n_sizes; i++) known = known || s->size[i] == s->base_size;

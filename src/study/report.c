@@ -45,17 +45,6 @@ static void destroy(ls_report *r)
     for (int i = 0; i < r->n_figures; i++) ls_figure_free(&r->figure[i]);
 }
 
-static ls_status write_file(const char *path, const ls_text *text)
-{
-    ls_file_writer *writer;
-    LS_TRY(ls_text_status(text));
-    LS_TRY(ls_file_writer_create(path, &writer));
-    ls_status status = ls_file_writer_add(writer, text->data, text->n);
-    if (status == LS_OK) status = ls_file_writer_commit(writer);
-    ls_file_writer_destroy(&writer);
-    return status;
-}
-
 static ls_status write_rendered(const ls_figure *f, const char *directory, const char *extension,
                                 void (*render)(const ls_figure *, ls_text *))
 {
@@ -64,7 +53,8 @@ static ls_status write_rendered(const ls_figure *f, const char *directory, const
     snprintf(name, sizeof name, "%s.%s", f->id, extension);
     char *path = ls_path_join(directory, name);
     render(f, &text);
-    const ls_status status = path != NULL ? write_file(path, &text) : LS_ENOMEM;
+    ls_status status = path != NULL ? ls_text_status(&text) : LS_ENOMEM;
+    if (status == LS_OK) status = ls_file_write(path, text.data, text.n);
     ls_text_free(&text);
     ls_free(path);
     return status;
@@ -132,7 +122,8 @@ static ls_status write_report(const ls_report *r, const char *path)
     LS_TRY(ls_text_status(&r->tail));
     LS_TRY(write_figures(r, path, &sentence));
     ls_report_page(r, sentence, &page);
-    const ls_status status = write_file(path, &page);
+    ls_status status = ls_text_status(&page);
+    if (status == LS_OK) status = ls_file_write(path, page.data, page.n);
     ls_text_free(&page);
     return status;
 }
@@ -168,7 +159,8 @@ static ls_status build(ls_report *r, const char *const *directories, int n)
 
 ls_status ls_report_write(const char *const *directories, int n, const char *out)
 {
-    LS_REQUIRE(n > 0, LS_EUSAGE, "expected the directory of a study, or of one or several training runs");
+    LS_REQUIRE(n > 0, LS_EUSAGE,
+               "expected the directory of a study, or of one or several training runs, as in: lockstep report runs/a");
     ls_report *report = ls_calloc(1, sizeof *report);
     char *path = out != NULL ? ls_strdup(out) : ls_path_join(directories[0], "report.html");
     ls_status status = report != NULL && path != NULL

@@ -68,8 +68,8 @@ static ls_status read_state(ls_checkpoint *c)
 {
     const char *version = ls_safetensors_metadata(c->file, "format_version");
     LS_REQUIRE(version != NULL && strcmp(version, LS_CHECKPOINT_FORMAT) == 0, LS_ECHECKPOINT,
-               "%s: checkpoint format %s, this program reads %s", c->path, version ? version : "unknown",
-               LS_CHECKPOINT_FORMAT);
+               "%s: checkpoint format %s, this program reads %s; use the lockstep that wrote it", c->path,
+               version ? version : "unknown", LS_CHECKPOINT_FORMAT);
     LS_TRY(read_int(c, "iteration", 0, &c->state.iteration));
     LS_TRY(read_int(c, "stale_evaluations", 0, &c->state.stale_evaluations));
     LS_TRY(read_int(c, "target_reached", -1, &c->state.target_reached));
@@ -198,7 +198,10 @@ ls_status ls_checkpoint_tensor(const ls_checkpoint *c, const char *name, const l
     *out = ls_safetensors_find(c->file, name);
     bool same = *out != NULL && (*out)->n_dim == tensor->n_dim;
     for (int i = 0; same && i < tensor->n_dim; i++) same = (*out)->dim[i] == tensor->dim[i];
-    LS_REQUIRE(same, LS_ECHECKPOINT, "%s: tensor '%s' is missing or has another shape than the model's", c->path, name);
+    LS_REQUIRE(same, LS_ECHECKPOINT,
+               "%s: tensor '%s' is missing or has another shape than the model's; give the configuration that it was "
+               "trained with",
+               c->path, name);
     return LS_OK;
 }
 

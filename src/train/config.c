@@ -93,6 +93,9 @@ static const ls_option keys[] = {
         .resume = LS_FREE),
     KEY("metrics.every_iterations", LS_OPTION_INT, metrics.every_iterations, "10",
         "iterations between two training lines of metrics.jsonl", .min = 1, .max = 1e15, .resume = LS_FREE),
+    KEY("metrics.tensorboard", LS_OPTION_BOOL, metrics.tensorboard, "false",
+        "write the numbers of metrics.jsonl for TensorBoard too, as event files in the run directory",
+        .resume = LS_FREE),
     KEY("noise.every", LS_OPTION_INT, noise.every, "auto",
         "iterations between two readings of the gradient noise scale; auto: about a hundredth of the time; 0: never",
         .max = 1e15, .automatic = true, .resume = LS_FREE),
@@ -180,7 +183,7 @@ static ls_status check_target(const ls_config *c)
 {
     const bool limit = !isnan(c->target.above) || !isnan(c->target.below);
     LS_REQUIRE(isnan(c->target.above) || isnan(c->target.below), LS_EUSAGE,
-               "'target.above' and 'target.below' exclude each other");
+               "'target.above' and 'target.below' exclude each other; give the one that the metric is to reach");
     LS_REQUIRE(c->target.metric != NULL || (!limit && c->target.patience == 0), LS_EUSAGE,
                "'target' needs the key 'metric', as in {metric: test_accuracy, above: 0.9}");
     LS_REQUIRE(c->target.metric == NULL || limit || c->target.patience > 0, LS_EUSAGE,
@@ -191,7 +194,8 @@ static ls_status check_target(const ls_config *c)
 static ls_status check(const ls_config *c)
 {
     LS_REQUIRE(c->data.train != NULL, LS_EUSAGE, "'data.train' needs a data set, as {format: idx, images: FILE, ...}");
-    LS_REQUIRE(c->model != NULL, LS_EUSAGE, "'model' needs a list of layers");
+    LS_REQUIRE(c->model != NULL, LS_EUSAGE,
+               "'model' needs a list of layers, as [{dense: 128}, relu, {dense: 10}]; see 'lockstep info layers'");
     LS_REQUIRE(c->loss != NULL && c->optimizer != NULL && c->schedule != NULL && c->data.normalize != NULL, LS_EUSAGE,
                "'loss', 'optimizer', 'schedule' and 'data.normalize' may be left out, but not be null");
     LS_REQUIRE(c->train.epochs != LS_AUTO || c->train.max_iterations != LS_AUTO, LS_EUSAGE,

@@ -51,8 +51,8 @@ ls_status ls_data_split(const ls_config *config, int64_t n_samples, int64_t *n_t
         {.key = "last", .kind = LS_OPTION_INT, .min = 1, .max = LS_OPTION_MAX, .help = "samples"}, {0}};
     LS_TRY(ls_options_read(table, config->data.validation, "data.validation", &cut));
     LS_REQUIRE(cut.last < n_samples, LS_EUSAGE,
-               "data.validation.last is %" PRId64 ", the training set has only %" PRId64 " samples", cut.last,
-               n_samples);
+               "data.validation.last is %" PRId64 ", the training set has only %" PRId64 " samples; take fewer",
+               cut.last, n_samples);
     *n_validation = cut.last;
     *n_train = n_samples - cut.last;
     return LS_OK;
@@ -73,8 +73,9 @@ static ls_status same_shapes(const ls_data *data)
 {
     for (int i = 1; i < LS_N_SETS; i++)
         LS_REQUIRE(!data->present[i] || data->set[i].info.n_features == data->set[LS_TRAIN].info.n_features, LS_EDATA,
-                   "data.%s has %" PRId64 " features a sample, data.train has %" PRId64, ls__set_names[i],
-                   data->set[i].info.n_features, data->set[LS_TRAIN].info.n_features);
+                   "data.%s has %" PRId64 " features a sample, data.train has %" PRId64
+                   "; give both the same columns or shape",
+                   ls__set_names[i], data->set[i].info.n_features, data->set[LS_TRAIN].info.n_features);
     return LS_OK;
 }
 
@@ -135,8 +136,9 @@ ls_status ls_data_check(const ls_loss *loss, const ls_shape *output, const ls_da
     const int64_t k = ls_shape_size(output);
     const ls_label_kind want = loss->ops->classifies ? LS_LABEL_CLASS : LS_LABEL_VALUES;
     LS_REQUIRE(set->info.label_kind == (int32_t)want, LS_EUSAGE,
-               "%s has %s, the loss %s needs %s ('labels' or 'label' name classes, 'targets' values)", what,
-               kinds[set->info.label_kind], loss->ops->name, kinds[want]);
+               "%s has %s, the loss %s needs %s ('labels' or 'label' name classes, 'targets' values); give it those, "
+               "or take another loss ('lockstep info losses')",
+               what, kinds[set->info.label_kind], loss->ops->name, kinds[want]);
     if (want == LS_LABEL_CLASS) return ls_dataset_check_labels(set, what, k);
     LS_REQUIRE(set->info.n_targets == k, LS_EUSAGE,
                "%s has %" PRId64 " target values a sample, the model's output is %s: make the last layer %" PRId64

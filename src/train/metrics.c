@@ -3,26 +3,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "base/text.h"
-
-enum { FLUSH_BYTES = 1 << 16, MAX_WAITING = 16 << 20 };
+#include "base/sink.h"
+#include "train/events.h"
 
 struct ls_metrics {
-    int fd;
-    char *path;
-    double start_s, flushed_s;
-    bool failed; /* the last write: its lines wait in the buffer for the next */
-    int cause;
-    ls_text buffer; /* reserved once: lines of the loop do not allocate */
+    ls_sink lines;
+    ls_events *events; /* the same numbers for TensorBoard; NULL: not asked */
+    double start_s;
+    const char *prefix; /* of the tags of the line at hand; NULL: no scalars */
+    int64_t iteration;
 };
 
 /* The iteration of a line; -1 when it has none, -2 when it is not a whole line of JSON. */
@@ -53,40 +48,45 @@ static size_t kept_bytes(const char *data, size_t n, int64_t keep_iteration)
     return at;
 }
 
-static ls_status cut(ls_metrics *m, int64_t keep_iteration)
+static ls_status cut(const char *path, int64_t keep_iteration)
 {
     char *data;
     size_t n;
-    if (access(m->path, F_OK) != 0) return LS_OK;
-    const ls_status status = ls_file_read(m->path, SIZE_MAX / 2, &data, &n);
+    if (access(path, F_OK) != 0) return LS_OK;
+    const ls_status status = ls_file_read(path, SIZE_MAX / 2, &data, &n);
     if (status != LS_OK) return status == LS_EUSAGE ? LS_EOUTPUT : status;
     const size_t kept = kept_bytes(data, n, keep_iteration);
     ls_free(data);
-    LS_REQUIRE(truncate(m->path, (off_t)kept) == 0, LS_EOUTPUT, "%s: cannot be written: %s", m->path, strerror(errno));
+    LS_REQUIRE(truncate(path, (off_t)kept) == 0, LS_EOUTPUT, "%s: cannot be written: %s", path, strerror(errno));
     return LS_OK;
 }
 
-static ls_status open_file(ls_metrics *m, const char *directory, bool resume, int64_t keep_iteration)
+static ls_status open_lines(ls_metrics *m, const char *directory, bool resume, int64_t keep_iteration)
 {
-    m->path = ls_path_join(directory, "metrics.jsonl");
-    LS_REQUIRE(m->path != NULL, LS_ENOMEM, "out of memory for metrics");
-    if (resume) LS_TRY(cut(m, keep_iteration));
-    m->fd = open(m->path, O_WRONLY | O_CREAT | O_CLOEXEC | (resume ? O_APPEND : O_TRUNC), 0666);
-    LS_REQUIRE(m->fd >= 0, LS_EOUTPUT, "%s: cannot be written: %s", m->path, strerror(errno));
-    static const char blank[2 * FLUSH_BYTES];
-    ls_text_add(&m->buffer, blank, sizeof blank);
-    ls_text_clear(&m->buffer);
-    return ls_text_status(&m->buffer);
+    char *path = ls_path_join(directory, "metrics.jsonl");
+    const ls_status status = path != NULL && resume ? cut(path, keep_iteration) : LS_OK;
+    if (status == LS_OK) return ls_sink_open(&m->lines, path, resume ? O_APPEND : O_TRUNC);
+    ls_free(path);
+    return status;
 }
 
-ls_status ls_metrics_open(const char *directory, bool resume, int64_t keep_iteration, ls_metrics **out)
+static ls_status open_events(ls_metrics *m, const char *directory, int64_t keep_iteration)
+{
+    m->events = ls_calloc(1, sizeof *m->events);
+    LS_REQUIRE(m->events != NULL, LS_ENOMEM, "out of memory for metrics");
+    return ls_events_open(m->events, directory, keep_iteration);
+}
+
+ls_status ls_metrics_open(const char *directory, const ls_metrics_options *options, ls_metrics **out)
 {
     *out = NULL;
     ls_metrics *m = ls_calloc(1, sizeof *m);
     LS_REQUIRE(m != NULL, LS_ENOMEM, "out of memory for metrics");
-    m->fd = -1;
-    m->start_s = m->flushed_s = ls_clock_s();
-    const ls_status status = open_file(m, directory, resume, keep_iteration);
+    m->lines.fd = -1;
+    m->start_s = ls_clock_s();
+    ls_status status = open_lines(m, directory, options->resume, options->keep_iteration);
+    if (status == LS_OK && options->tensorboard)
+        status = open_events(m, directory, options->resume ? options->keep_iteration : 0);
     if (status != LS_OK) ls_metrics_close(&m);
     *out = m;
     return status;
@@ -95,87 +95,77 @@ ls_status ls_metrics_open(const char *directory, bool resume, int64_t keep_itera
 void ls_metrics_close(ls_metrics **metrics)
 {
     if (metrics == NULL || *metrics == NULL) return;
-    ls_metrics_flush(*metrics);
-    if ((*metrics)->fd >= 0) close((*metrics)->fd);
-    ls_text_free(&(*metrics)->buffer);
-    ls_free((*metrics)->path);
+    ls_sink_close(&(*metrics)->lines);
+    if ((*metrics)->events != NULL) ls_sink_close(&(*metrics)->events->sink);
+    ls_free((*metrics)->events);
     ls_free(*metrics);
     *metrics = NULL;
 }
 
+/* Scalars are those of training and evaluations, whose tags begin with the set. */
 void ls_metrics_begin(ls_metrics *m, const char *event)
 {
     if (m == NULL) return;
-    ls_text_printf(&m->buffer, "{\"event\": \"%s\"", event);
+    m->prefix = strcmp(event, "train") == 0 ? event : NULL;
+    if (m->events != NULL) m->events->n = 0;
+    ls_text_printf(&m->lines.buffer, "{\"event\": \"%s\"", event);
+}
+
+static void add_scalar(ls_metrics *m, const char *key, double value)
+{
+    if (m->events != NULL) ls_events_scalar(m->events, key, value);
 }
 
 void ls_metrics_int(ls_metrics *m, const char *key, int64_t value)
 {
-    if (m != NULL) ls_text_printf(&m->buffer, ", \"%s\": %lld", key, (long long)value);
+    if (m == NULL) return;
+    ls_text_printf(&m->lines.buffer, ", \"%s\": %lld", key, (long long)value);
+    if (strcmp(key, "iteration") == 0)
+        m->iteration = value;
+    else
+        add_scalar(m, key, (double)value);
 }
 
 void ls_metrics_real(ls_metrics *m, const char *key, double value)
 {
     if (m == NULL) return;
-    ls_text_printf(&m->buffer, ", \"%s\": ", key);
-    ls_text_json_real(&m->buffer, value);
+    ls_text_printf(&m->lines.buffer, ", \"%s\": ", key);
+    ls_text_json_real(&m->lines.buffer, value);
+    add_scalar(m, key, value);
 }
 
 void ls_metrics_text(ls_metrics *m, const char *key, const char *value)
 {
     if (m == NULL) return;
-    ls_text_printf(&m->buffer, ", \"%s\": ", key);
-    ls_text_json_string(&m->buffer, value);
+    if (strcmp(key, "set") == 0) m->prefix = value;
+    ls_text_printf(&m->lines.buffer, ", \"%s\": ", key);
+    ls_text_json_string(&m->lines.buffer, value);
 }
 
 void ls_metrics_json(ls_metrics *m, const char *key, const char *json)
 {
-    if (m != NULL) ls_text_printf(&m->buffer, ", \"%s\": %s", key, json);
-}
-
-/* What the file does not take stays in the buffer, from the first byte that is missing on. */
-static void write_out(ls_metrics *m)
-{
-    size_t done = 0;
-    const bool failed_before = m->failed;
-    m->failed = false;
-    while (done < m->buffer.n && !m->failed) {
-        const ssize_t n = write(m->fd, m->buffer.data + done, m->buffer.n - done);
-        if (n < 0 && errno == EINTR) continue;
-        m->failed = n <= 0;
-        m->cause = n < 0 ? errno : EIO;
-        if (n > 0) done += (size_t)n;
-    }
-    if (m->failed && !failed_before)
-        ls_warn("%s: cannot be written: %s; its lines wait in memory", m->path, strerror(m->cause));
-    const size_t left = m->buffer.n - done;
-    if (left > 0) memmove(m->buffer.data, m->buffer.data + done, left);
-    m->buffer.n = left;
-    m->flushed_s = ls_clock_s();
+    if (m != NULL) ls_text_printf(&m->lines.buffer, ", \"%s\": %s", key, json);
 }
 
 void ls_metrics_end(ls_metrics *m)
 {
     if (m == NULL) return;
     const double now = ls_clock_s();
-    ls_text_printf(&m->buffer, ", \"wall_s\": %.6f}\n", now - m->start_s);
-    if ((m->buffer.n > FLUSH_BYTES && !m->failed) || now - m->flushed_s > 1.0) write_out(m);
-}
-
-static ls_status cannot_write(const ls_metrics *m)
-{
-    LS_FAIL(LS_EOUTPUT, "%s: cannot be written: %s", m->path, strerror(m->cause));
+    ls_text_printf(&m->lines.buffer, ", \"wall_s\": %.6f}\n", now - m->start_s);
+    ls_sink_tick(&m->lines, now);
+    if (m->events != NULL && m->prefix != NULL) ls_events_end(m->events, m->prefix, m->iteration, now);
 }
 
 ls_status ls_metrics_status(const ls_metrics *m)
 {
-    LS_TRY(ls_text_status(&m->buffer));
-    return m->failed && m->buffer.n > MAX_WAITING ? cannot_write(m) : LS_OK;
+    LS_TRY(ls_sink_status(&m->lines));
+    return m->events != NULL ? ls_sink_status(&m->events->sink) : LS_OK;
 }
 
 ls_status ls_metrics_flush(ls_metrics *m)
 {
-    if (m == NULL || m->fd < 0) return LS_OK;
-    write_out(m);
-    return m->failed ? cannot_write(m) : ls_text_status(&m->buffer);
+    if (m == NULL) return LS_OK;
+    const ls_status events = m->events != NULL ? ls_sink_flush(&m->events->sink) : LS_OK;
+    const ls_status lines = ls_sink_flush(&m->lines);
+    return lines != LS_OK ? lines : events;
 }

@@ -103,9 +103,10 @@ static ls_status load_data(const ls_job *job, const ls_model_source *source, ls_
 static ls_status build(ls_model *m, const ls_job *job, bool labelled, const char *name)
 {
     const ls_dataset_info *info = &m->set.info;
-    LS_REQUIRE(info->n_features == ls_shape_size(&m->input), LS_EDATA,
-               "%s has %lld features a sample, the checkpoint's model takes %lld", name, (long long)info->n_features,
-               (long long)ls_shape_size(&m->input));
+    LS_REQUIRE(
+        info->n_features == ls_shape_size(&m->input), LS_EDATA,
+        "%s has %lld features a sample, the checkpoint's model takes %lld; give data of the kind it was trained on",
+        name, (long long)info->n_features, (long long)ls_shape_size(&m->input));
     LS_TRY(ls_network_create(m->config->model, &m->input, &m->network));
     LS_TRY(ls_loss_create(m->config->loss, &m->loss));
     if (labelled) LS_TRY(ls_data_check(m->loss, ls_network_output(m->network), &m->set, name));

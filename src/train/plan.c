@@ -85,7 +85,7 @@ static int64_t largest_size(const ls_course *course)
 ls_status ls_plan_create(const ls_config *config, int64_t n_samples, ls_plan *out)
 {
     ls_plan p = {.n_samples = n_samples, .drop_last = config->batch.drop_last};
-    LS_REQUIRE(n_samples >= 1, LS_EUSAGE, "the training set is empty");
+    LS_REQUIRE(n_samples >= 1, LS_EUSAGE, "the training set is empty; look at the file of data.train and its 'limit'");
     LS_TRY(lay_out_course(config, n_samples, &p.course));
     const ls_phase *first = &p.course.phase[0];
     p.global_batch_size = first->batch_size;

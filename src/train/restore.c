@@ -63,9 +63,11 @@ static ls_status check_config(const ls_trainer *t, const ls_checkpoint *c)
 static ls_status check_resolved(const ls_checkpoint *c, const char *key, int64_t now)
 {
     const char *text = ls_safetensors_metadata(c->file, key);
-    LS_REQUIRE(text != NULL && strtoll(text, NULL, 10) == now, LS_EUSAGE,
-               "'batch.%s' is %" PRId64 " here and %s in the checkpoint: a resumed run must keep it", key, now,
-               text ? text : "missing");
+    LS_REQUIRE(
+        text != NULL && strtoll(text, NULL, 10) == now, LS_EUSAGE,
+        "'batch.%s' is %" PRId64
+        " here and %s in the checkpoint: a resumed run must keep it; set batch.%s to that, or give a new --run-dir",
+        key, now, text ? text : "missing", key);
     return LS_OK;
 }
 
@@ -78,8 +80,9 @@ static ls_status check_data(const ls_trainer *t, const ls_checkpoint *c)
         ls_hash_text(t->data->hash[i], hash);
         const bool matters = i == LS_TRAIN || t->watch.target.which == i || t->watch.best.which == i;
         LS_REQUIRE(!matters || (stored != NULL && strcmp(stored, hash) == 0), LS_EDATA,
-                   "data.%s differs from that of %s (hash %s here, %s there)", ls__set_names[i], c->path, hash,
-                   stored ? stored : "none");
+                   "data.%s differs from that of %s (hash %s here, %s there); give the samples that the run began "
+                   "with, or a new --run-dir",
+                   ls__set_names[i], c->path, hash, stored ? stored : "none");
     }
     return LS_OK;
 }

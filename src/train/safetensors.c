@@ -32,8 +32,10 @@ static ls_status map_file(const char *path, ls_safetensors *file)
         at = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
     LS_REQUIRE(!directory, LS_ECHECKPOINT, "%s: is a directory; give a checkpoint, such as %s/latest", path, path);
-    LS_REQUIRE(at != MAP_FAILED, LS_ECHECKPOINT, "%s: not a safetensors file (shorter than 8 bytes, or unreadable)",
-               path);
+    LS_REQUIRE(
+        at != MAP_FAILED, LS_ECHECKPOINT,
+        "%s: not a safetensors file (shorter than 8 bytes, or unreadable); give a checkpoint, such as RUN-DIR/latest",
+        path);
     file->bytes = at;
     file->n_bytes = (size_t)info.st_size;
     return LS_OK;
@@ -44,8 +46,9 @@ static ls_status parse_header(const char *path, ls_safetensors *file)
     uint64_t length = 0;
     for (int i = 0; i < LENGTH_BYTES; i++) length |= (uint64_t)(unsigned char)file->bytes[i] << (8 * i);
     LS_REQUIRE(length <= MAX_HEADER && length <= file->n_bytes - LENGTH_BYTES, LS_ECHECKPOINT,
-               "%s: byte 0: a header of %llu bytes in a file of %zu: not a safetensors file", path,
-               (unsigned long long)length, file->n_bytes);
+               "%s: byte 0: a header of %llu bytes in a file of %zu: not a safetensors file, or one that was cut off; "
+               "give a checkpoint, such as RUN-DIR/latest",
+               path, (unsigned long long)length, file->n_bytes);
     file->header_bytes = LENGTH_BYTES + (size_t)length;
     json_error_t error;
     file->header = json_loadb(file->bytes + LENGTH_BYTES, (size_t)length, JSON_REJECT_DUPLICATES, &error);
@@ -204,7 +207,9 @@ ls_status ls_safetensors_check_hash(const ls_safetensors *file, const char *path
     const char *at = memmem(file->bytes, file->header_bytes, hash_key, sizeof hash_key - 1);
     const char *digits = at ? at + sizeof hash_key - 1 : NULL;
     LS_REQUIRE(digits != NULL && digits + LS_HASH_DIGITS <= file->bytes + file->header_bytes, LS_ECHECKPOINT,
-               "%s: not a lockstep checkpoint: its metadata has no xxh3", path);
+               "%s: not a lockstep checkpoint: its metadata has no xxh3; the weights of another program begin a run by "
+               "--init-from",
+               path);
     ls_hash *hash;
     LS_TRY(ls_hash_create(&hash));
     const char zeros[LS_HASH_DIGITS + 1] = "0000000000000000";
@@ -214,8 +219,10 @@ ls_status ls_safetensors_check_hash(const ls_safetensors *file, const char *path
     char text[LS_HASH_DIGITS + 1];
     ls_hash_text(ls_hash_value(hash), text);
     ls_hash_destroy(&hash);
-    LS_REQUIRE(memcmp(text, digits, LS_HASH_DIGITS) == 0, LS_ECHECKPOINT,
-               "%s: damaged: its bytes do not match its hash (%.16s written, %s found)", path, digits, text);
+    LS_REQUIRE(
+        memcmp(text, digits, LS_HASH_DIGITS) == 0, LS_ECHECKPOINT,
+        "%s: damaged: its bytes do not match its hash (%.16s written, %s found); take an older one of its directory",
+        path, digits, text);
     return LS_OK;
 }
 

@@ -30,8 +30,9 @@ static ls_status open_source(const ls_job *job, struct ls_node *spec, const char
     const ls_dataset_info mine = l->info;
     ls_job_broadcast(job, 0, &l->info, sizeof l->info);
     if (l->source != NULL && memcmp(&mine, &l->info, sizeof mine) != 0)
-        status = ls_status_fail(LS_EDATA, __FILE__, __LINE__, "%s: this node's files differ in shape from rank 0's",
-                                l->what);
+        status = ls_status_fail(
+            LS_EDATA, __FILE__, __LINE__,
+            "%s: this node's files differ in shape from rank 0's; copy the same files to every node", l->what);
     return ls_job_agree(job, status);
 }
 
@@ -95,8 +96,9 @@ static ls_status same_hash(const ls_job *job, const loading *l, ls_set *set)
     ls_status status = LS_OK;
     ls_job_broadcast(job, l->root, &set->hash, sizeof set->hash);
     if (l->loads && mine != set->hash)
-        status = ls_status_fail(LS_EDATA, __FILE__, __LINE__, "%s: this node reads other data than rank 0's (hash)",
-                                l->what);
+        status = ls_status_fail(
+            LS_EDATA, __FILE__, __LINE__,
+            "%s: this node reads other data than rank 0's (hash); copy the same files to every node", l->what);
     return ls_job_agree(job, status);
 }
 

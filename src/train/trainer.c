@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/option.h"
+#include "train/events.h"
 #include "train/trainer_internal.h"
 
 enum { BUCKET_FLOATS = 1 << 18 }; /* 1 MB: large enough for bandwidth, small enough to start early */
@@ -124,9 +125,12 @@ static ls_status open_metrics(ls_trainer *t)
 {
     ls_status status = LS_OK;
     const bool writes = ls_job_rank(t->job) == 0 && t->options.run_directory != NULL;
+    const ls_metrics_options options = {.resume = t->options.resume != NULL,
+                                        .keep_iteration = t->state.iteration,
+                                        .tensorboard = t->config->metrics.tensorboard};
     if (writes && t->options.overwrite) ls_checkpoint_clear(t->options.run_directory);
-    if (writes)
-        status = ls_metrics_open(t->options.run_directory, t->options.resume != NULL, t->state.iteration, &t->metrics);
+    if (writes && t->options.overwrite) ls_events_remove(t->options.run_directory);
+    if (writes) status = ls_metrics_open(t->options.run_directory, &options, &t->metrics);
     LS_TRY(ls_job_agree(t->job, status));
     ls__metrics_start(t);
     return ls_job_agree(t->job, ls_metrics_flush(t->metrics));
@@ -237,6 +241,16 @@ ls_status ls_trainer_step(ls_trainer *t)
 bool ls_trainer_signalled(const ls_trainer *t)
 {
     return t->signalled;
+}
+
+void ls_trainer_ask_save(ls_trainer *t)
+{
+    t->save.wanted = true;
+}
+
+bool ls_trainer_save_asked(const ls_trainer *t)
+{
+    return t->save.asked;
 }
 
 /* A numbered checkpoint that is not the last. */

@@ -36,10 +36,11 @@ static ls_status read_metric(const char *key, const char *name, const sources *f
                "'%s' is '%s'; known: validation_loss, validation_accuracy, validation_error, test_loss, test_accuracy, "
                "test_error, and with optimizer.ema validation_ema_loss, test_ema_accuracy and so on",
                key, name);
-    LS_REQUIRE(from->present[out->which], LS_EUSAGE, "'%s' is '%s', but there is no data.%s", key, name,
-               ls__set_names[out->which]);
+    LS_REQUIRE(from->present[out->which], LS_EUSAGE,
+               "'%s' is '%s', but there is no data.%s; add it%s, or name a metric of another set", key, name,
+               ls__set_names[out->which], out->which == LS_VALIDATION ? ", as data.validation: {last: 1000}" : "");
     LS_REQUIRE(from->classification || out->kind == LS_METRIC_LOSS, LS_EUSAGE,
-               "'%s' is '%s': a regression has only a loss", key, name);
+               "'%s' is '%s': a regression has only a loss; name %s_loss", key, name, ls__set_names[out->which]);
     LS_REQUIRE(from->averaged || !out->ema, LS_EUSAGE,
                "'%s' is '%s', but there is no moving average of the parameters; set optimizer.ema, as in 0.999", key,
                name);

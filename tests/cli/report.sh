@@ -77,6 +77,23 @@ small_config c.yaml
 check "a run" run_np 2 train c.yaml --run-dir real --quiet
 expect_exit 0 report run_np 0 report real
 check "figures of a run" grep -q 'id="loss"' real/report.html
+
+# Its records as a table, which Python's csv and json read the same.
+expect_exit 0 'table: real.csv' run_np 0 report real --csv real.csv
+expect_exit 0 'no JSON, and left out: 1' run_np 0 report real "$hostile" --csv two.csv
+same "rows of a table" "$(python3 "$here/csv_check.py" real.csv real; python3 "$here/csv_check.py" two.csv real "$hostile")" \
+    "$(($(wc -l <real/metrics.jsonl))) rows
+$(($(wc -l <real/metrics.jsonl) + $(grep -c '}$' "$hostile/metrics.jsonl"))) rows"
+same "one head for all" "$(head -1 real.csv)" "$(head -1 two.csv)"
+same "beside a table there is no page" "$(ls real/*.html)" real/report.html
+expect_exit 0 'real/m.csv' run_np 2 report real --csv real/m.csv
+same "the table under mpirun" "$(cat real/m.csv)" "$(cat real.csv)"
+expect_exit 2 'study: expected the directory of a training run .*results.csv' run_np 0 report study --csv s.csv
+expect_exit 2 'as in: lockstep report' run_np 0 report --csv s.csv
+expect_exit 2 'leave out --out' run_np 0 report real --csv s.csv --out page.html
+expect_exit 8 'nowhere/s.csv' run_np 0 report real --csv /proc/nowhere/s.csv
+check "no table after a failure" test ! -e s.csv
+
 expect_exit 2 'expected the directory of a study' run_np 0 report
 expect_exit 2 'nowhere: expected the directory of a study' run_np 0 report run nowhere
 expect_exit 2 '1 of the 2 directories hold a study' run_np 0 report run study

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     ls_metrics *metrics;
     fuzz_put("metrics.jsonl", bytes, n);
     make_page();
-    if (ls_metrics_open(fuzz_directory, true, 5, &metrics) == LS_OK) ls_metrics_close(&metrics);
+    if (ls_metrics_open(fuzz_directory, &(ls_metrics_options){.resume = true, .keep_iteration = 5}, &metrics) == LS_OK)
+        ls_metrics_close(&metrics);
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "unit/data_files.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <signal.h>
@@ -22,8 +23,9 @@ static size_t content(void)
 
 static ls_metrics *open_metrics(bool resume, int64_t keep)
 {
+    const ls_metrics_options options = {.resume = resume, .keep_iteration = keep};
     ls_metrics *m;
-    if (ls_metrics_open(test_directory, resume, keep, &m) != LS_OK) fail_msg("%s", ls_status_message());
+    if (ls_metrics_open(test_directory, &options, &m) != LS_OK) fail_msg("%s", ls_status_message());
     return m;
 }
 
@@ -183,12 +185,13 @@ static void files_that_cannot_be_written(void **state)
     char path[128], link[128];
     ls_metrics *m;
     for (int resume = 0; resume <= 1; resume++) {
-        assert_int_equal(ls_metrics_open(test_path("missing", path), resume, 0, &m), LS_EOUTPUT);
+        const ls_metrics_options options = {.resume = resume != 0};
+        assert_int_equal(ls_metrics_open(test_path("missing", path), &options, &m), LS_EOUTPUT);
         assert_null(m);
         assert_message("missing/metrics.jsonl");
         unlink(test_path("metrics.jsonl", path));
         assert_int_equal(mkdir(path, 0777), 0); /* a directory in its place */
-        assert_int_equal(ls_metrics_open(test_directory, resume, 0, &m), LS_EOUTPUT);
+        assert_int_equal(ls_metrics_open(test_directory, &options, &m), LS_EOUTPUT);
         assert_null(m);
         assert_int_equal(rmdir(path), 0);
     }
@@ -205,6 +208,22 @@ static void files_that_cannot_be_written(void **state)
     assert_int_equal(ls_metrics_status(m), LS_EOUTPUT); /* but not without end */
     ls_metrics_close(&m);
     unlink(link);
+}
+
+/* The event file of the test's directory, into `text`. */
+static size_t event_bytes(void)
+{
+    size_t n = 0;
+    DIR *d = opendir(test_directory);
+    for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
+        if (strncmp(entry->d_name, "events.", 7) != 0) continue;
+        const int fd = openat(dirfd(d), entry->d_name, O_RDONLY);
+        const ssize_t got = read(fd, text, CAPACITY);
+        n = got > 0 ? (size_t)got : 0;
+        close(fd);
+    }
+    closedir(d);
+    return n;
 }
 
 /* A file that may not grow for a while: no byte is lost or written twice. */
@@ -235,6 +254,36 @@ static void lines_wait_for_the_disk(void **state)
     assert_int_equal(n_lines, 2);
 }
 
+/* The same of an event file, which stays whole. */
+static void events_wait_for_the_disk(void **state)
+{
+    (void)state;
+    enum { RECORDS = 2 + 3 }; /* of a file's beginning, and lines */
+    struct rlimit limit, small;
+    const ls_metrics_options options = {.tensorboard = true};
+    ls_metrics *m;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(ls_metrics_open(test_directory, &options, &m), LS_OK);
+    small = (struct rlimit){.rlim_cur = 90, .rlim_max = limit.rlim_max}; /* holds a line, not the events */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    train_line(m, 1);
+    const ls_status full = ls_metrics_flush(m), waits = ls_metrics_status(m);
+    train_line(m, 2);
+    train_line(m, 3);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(full, LS_EOUTPUT);
+    assert_int_equal(waits, LS_OK);
+    assert_message("events.out.tfevents.");
+    assert_int_equal(ls_metrics_flush(m), LS_OK);
+    ls_metrics_close(&m);
+    const size_t n = event_bytes();
+    size_t at = 0, n_records = 0;
+    for (uint64_t length; at < n; at += 16 + length, n_records++) memcpy(&length, text + at, sizeof length);
+    assert_int_equal(at, n);
+    assert_int_equal(n_records, RECORDS);
+}
+
 static void no_metrics_are_legal(void **state)
 {
     (void)state;
@@ -254,7 +303,7 @@ int main(void)
         cmocka_unit_test(a_new_run_replaces),           cmocka_unit_test(resuming_cuts_back),
         cmocka_unit_test(a_broken_end_is_cut),          cmocka_unit_test(resuming_without_a_file),
         cmocka_unit_test(files_that_cannot_be_written), cmocka_unit_test(lines_wait_for_the_disk),
-        cmocka_unit_test(no_metrics_are_legal),
+        cmocka_unit_test(events_wait_for_the_disk),     cmocka_unit_test(no_metrics_are_legal),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
