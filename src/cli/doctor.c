@@ -79,10 +79,10 @@ static ls_status measure(double *rate)
 static ls_status examine(doctor *d)
 {
     ls_checkup mine;
-    ls_status status = LS_OK;
     ls_checkup_take(&mine);
     ls_blas_set_threads(1);
-    if (ls_job_local_rank(d->world) == 0) status = measure(&mine.alone);
+    ls_status status = ls_blas_reserve();
+    if (status == LS_OK && ls_job_local_rank(d->world) == 0) status = measure(&mine.alone);
     ls_job_wait_all(d->world, INFINITY);
     if (status == LS_OK) status = measure(&mine.together);
     LS_TRY(ls_job_agree(d->world, status));
