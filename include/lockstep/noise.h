@@ -62,4 +62,10 @@ bool ls_noise_parse(const char *text, ls_noise_window *window);
  *  of the run alone, so that the rule is the same everywhere.  multiply_adds: of one sample's forward pass. */
 int64_t ls_noise_auto_every(int64_t batch_rows, int64_t n_shards, int64_t multiply_adds, int64_t n_params);
 
+/** The same for a run that is looked at every `look_every` iterations: in step with the looks, so that every one has a
+ *  reading of its own iteration and as many between as take less than two per cent of the time.  Where one a look would
+ *  take that much, every second look has one, or third and so on. */
+int64_t ls_noise_look_every(int64_t look_every, int64_t batch_rows, int64_t n_shards, int64_t multiply_adds,
+                            int64_t n_params);
+
 #endif

@@ -55,6 +55,7 @@ typedef struct ls_look {
     double error, loss;
     double test_error;  /* NaN but at a first crossing of a target */
     double noise_scale; /* B_simple of the window at this look; NaN: undetermined */
+    double noise_se;    /* its standard error; NaN with it */
 } ls_look;
 
 /** A recorded trial: the trajectory of its key up to `iterations`; a longer or shorter cap of the same key cuts or

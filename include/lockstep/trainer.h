@@ -66,7 +66,8 @@ typedef struct ls_trainer_options {
     const char *resume;         /* NULL, "auto" or a path */
     bool overwrite;             /* the directory's former run goes, once this one is ready */
     bool show_progress;
-    bool time_updates; /* measure the optimizer inside the exchange, tile by tile; costs a few per cent */
+    int64_t look_every; /* > 0: iterations between looks at the run, which noise.every of `auto` keeps in step with */
+    bool time_updates;  /* measure the optimizer inside the exchange, tile by tile; costs a few per cent */
 } ls_trainer_options;
 
 typedef struct ls_trainer ls_trainer;
@@ -88,6 +89,11 @@ ls_status ls_trainer_step(ls_trainer *trainer);
 
 /** A signal (train/stop.h) had come to some rank when the last iteration ended; the same on all. */
 bool ls_trainer_signalled(const ls_trainer *trainer);
+
+/** Asks for a save, on any rank: not collective.  ls_trainer_save_asked tells it to all once the next iteration has
+ *  ended, as it tells of a signal that asks for one; the same on all ranks. */
+void ls_trainer_ask_save(ls_trainer *trainer);
+bool ls_trainer_save_asked(const ls_trainer *trainer);
 
 /** Writes the state as DIRECTORY/ckpt-N.safetensors, N being completed iterations, for options.resume; of a trainer
  * that was made without a run directory.  Makes the directory, whose text it borrows from now on.  LS_EDIVERGED when

@@ -41,7 +41,7 @@ static ls_status run_at(const ls_study *s, int ranks, const ls_trial_key *key, l
     const bool works = ls_job_rank(s->world) < ranks;
     LS_TRY(ls_job_split(s->world, works ? 0 : 1, (int)s->file->base->runtime.ranks_per_node, &job));
     const ls_trial_place place = {.job = job, .file = s->file, .data = s->data};
-    const ls_status status = works ? ls_trial_run(&place, key, LOOKS * key->look_every, out) : LS_OK;
+    const ls_status status = works ? ls_trial_run(&place, key, LOOKS * key->look_every, out, NULL) : LS_OK;
     ls_job_destroy(&job);
     ls_job_wait_all(s->world, 1e300);
     return ls_job_agree(s->world, status);

@@ -17,8 +17,18 @@ void ls_progress_start(ls_progress_line *line, const ls_study *study, bool shown
                                .b_crit = NAN};
 }
 
-void ls_progress_take(ls_progress_line *line, const ls_study_state *state, const ls_trial *trials, int n)
+/* A record that is wanted for longer is of a trial under way, or of one that was cut. */
+static int n_begun(const ls_study_state *state, const ls_store *store)
 {
+    int n = 0;
+    for (int i = 0; i < state->n_wants; i++) n += ls_store_find(store, &state->want[i].key) != NULL;
+    return n;
+}
+
+void ls_progress_take(ls_progress_line *line, const ls_study_state *state, const ls_store *store)
+{
+    int n;
+    const ls_trial *trials = ls_store_trials(store, &n);
     const int before = line->n_done;
     line->n_done = line->n_parts = 0;
     for (int a = 0; a < LS_N_ARMS; a++) {
@@ -28,7 +38,7 @@ void ls_progress_take(ls_progress_line *line, const ls_study_state *state, const
     line->rank_seconds = 0.0;
     for (int i = 0; i < n; i++) line->rank_seconds += trials[i].seconds * trials[i].n_ranks;
     if (isnan(line->first_rank_seconds)) line->first_rank_seconds = line->rank_seconds;
-    line->n_trials = n;
+    line->n_trials = n - n_begun(state, store);
     line->s_min = state->s_min;
     line->b_crit = state->b_crit;
     line->fresh = line->fresh || line->n_done > before;

@@ -15,8 +15,9 @@ typedef struct ls_progress_line {
 
 void ls_progress_start(ls_progress_line *line, const ls_study *study, bool shown);
 
-/** Takes note of where the study stands. */
-void ls_progress_take(ls_progress_line *line, const ls_study_state *state, const ls_trial *trials, int n);
+/** Takes note of where the study stands, by the records of the store: done is a trial that is not wanted any further.
+ */
+void ls_progress_take(ls_progress_line *line, const ls_study_state *state, const ls_store *store);
 
 /** Prints a line when one is due: after a finished size, else every 10 seconds. */
 void ls_progress_show(ls_progress_line *line, const ls_store *store);

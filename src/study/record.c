@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "study/trial.h"
 
-enum { LOOK_NUMBERS = 5 };
+enum { LOOK_NUMBERS = 6 };
 
 const char *ls_trial_name(const ls_trial_key *key, char out[LS_TRIAL_NAME])
 {
@@ -39,7 +39,7 @@ void ls_trial_looks_json(const ls_trial *trial, int64_t cap, ls_text *out)
     ls_text_printf(out, "[");
     for (int i = 0; i < trial->n_looks && trial->look[i].iteration <= cap; i++) {
         const ls_look *look = &trial->look[i];
-        const double numbers[] = {look->error, look->loss, look->noise_scale, look->test_error};
+        const double numbers[] = {look->error, look->loss, look->noise_scale, look->test_error, look->noise_se};
         ls_text_printf(out, "%s[%" PRId64, i > 0 ? ", " : "", look->iteration);
         for (int k = 0; k < LOOK_NUMBERS - 1; k++) {
             ls_text_printf(out, ", ");
@@ -107,7 +107,8 @@ static bool take_look(const json_t *numbers, ls_look *out)
                      .error = real_of(json_array_get(numbers, 1)),
                      .loss = real_of(json_array_get(numbers, 2)),
                      .noise_scale = real_of(json_array_get(numbers, 3)),
-                     .test_error = real_of(json_array_get(numbers, 4))};
+                     .test_error = real_of(json_array_get(numbers, 4)),
+                     .noise_se = real_of(json_array_get(numbers, 5))};
     return true;
 }
 

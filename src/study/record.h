@@ -14,7 +14,8 @@ const char *ls_trial_name(const ls_trial_key *key, char out[LS_TRIAL_NAME]);
  *  look_every. */
 void ls_trial_key_json(const ls_trial_key *key, ls_text *out);
 
-/** Adds the looks up to `cap`: [[iteration, error, loss, noise scale | null, test error | null], ...]. */
+/** Adds the looks up to `cap`: [[iteration, error, loss, noise scale | null, test error | null,
+ *  standard error of the noise scale | null], ...]. */
 void ls_trial_looks_json(const ls_trial *trial, int64_t cap, ls_text *out);
 
 /** Writes DIRECTORY/NAME.json, complete or absent, also when others write the same.  LS_EOUTPUT. */

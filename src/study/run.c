@@ -114,6 +114,7 @@ static ls_status final_state(const ls_study *s, ls_store **store, ls_study_state
     int n;
     LS_TRY(ls_store_create(s->directory, s->file->keys.claim_expiry_s, store));
     LS_TRY(wait_for_results(*store));
+    LS_TRY(ls_store_keep_renewed(*store)); /* fits and figures may take longer than a claim lives */
     LS_TRY(ls_store_refresh(*store, NULL));
     const ls_trial *trials = ls_store_trials(*store, &n);
     return ls_study_replay(&s->file->settings, trials, n, 1, state);
@@ -176,7 +177,7 @@ static ls_status finish(const ls_study *s)
     ls_status status = leads ? final_state(s, &store, &state) : LS_OK;
     ls_job_wait_all(s->world, INFINITY); /* the others sleep meanwhile */
     status = ls_job_agree(s->world, status);
-    if (status == LS_OK) status = ls_study_measure(s, &state, store, &times, &n_times);
+    if (status == LS_OK) status = ls_study_measure(s, &state, &times, &n_times);
     if (status == LS_OK && leads) status = write_results(s, &state, times, n_times);
     if (leads && (status == LS_OK || status == LS_ETARGET)) print_summary(s, &state);
     ls_free(times);

@@ -50,10 +50,9 @@ typedef struct ls_study_time {
 } ls_study_time;
 
 /** Measures every tuned batch size of `state` (rank 0's) at 1, 2, 4, ... ranks and all, as far as times.json does not
- *  know them, and keeps them there, while the claim that `store` (rank 0's) holds is renewed.  Rank 0 gets them in
- *  *times, owned by the caller.  Collective; errors are agreed. */
-ls_status ls_study_measure(const ls_study *study, const ls_study_state *state, ls_store *store, ls_study_time **times,
-                           int *n);
+ *  know them, and keeps them there.  Rank 0 gets them in *times, owned by the caller.  Collective; errors are agreed.
+ */
+ls_status ls_study_measure(const ls_study *study, const ls_study_state *state, ls_study_time **times, int *n);
 
 /** Writes trials.jsonl, results.json, results.csv and export/.  Not collective: rank 0.  LS_EOUTPUT. */
 ls_status ls_study_write(const ls_study *study, const ls_study_state *state, const ls_study_time *times, int n_times);

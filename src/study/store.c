@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "study/trial.h"
 
 /* A file as it was read: another time or size is another content. */
@@ -36,7 +38,11 @@ struct ls_store {
     ls_trial *trial;
     entry *entry;
     int n, capacity;
-    char held[LS_TRIAL_NAME];
+    char held[LS_TRIAL_NAME]; /* the claim's name; "": none */
+    int claim;                /* its file, open: nobody else's has its number meanwhile */
+    bool kept_renewed;        /* by the thread */
+    pthread_t thread;
+    int stop[2]; /* a pipe: closing its second end ends the thread */
     observed observed[MAX_OBSERVED];
     int next_observed;
 };
@@ -219,7 +225,7 @@ ls_status ls_store_claim(ls_store *s, const char *name, bool *mine)
     const int cause = errno;
     ls_status status = LS_OK;
     if (fd >= 0) {
-        close(fd);
+        s->claim = fd;
         *mine = true;
         s->renewed_s = ls_clock_s();
         snprintf(s->held, sizeof s->held, "%s", name);
@@ -234,18 +240,54 @@ void ls_store_renew(ls_store *s)
 {
     const double now = ls_clock_s();
     if (s->held[0] == 0 || now - s->renewed_s < s->expiry_s / 8) return;
-    char *path = claim_path(s, s->held);
-    if (path != NULL) utimensat(AT_FDCWD, path, NULL, 0);
-    ls_free(path);
+    futimens(s->claim, NULL); /* the own file, also where another has taken the claim over */
     s->renewed_s = now;
+}
+
+static void *renew(void *context)
+{
+    const ls_store *s = context;
+    struct pollfd end = {.fd = s->stop[0], .events = POLLIN};
+    while (poll(&end, 1, (int)(s->expiry_s / 8 * 1e3)) == 0) futimens(s->claim, NULL);
+    return NULL;
+}
+
+ls_status ls_store_keep_renewed(ls_store *s)
+{
+    LS_REQUIRE(s->held[0] != 0 && !s->kept_renewed, LS_EINTERNAL, "no claim to renew");
+    const bool piped = pipe2(s->stop, O_CLOEXEC) == 0;
+    s->kept_renewed = piped && ls_thread_start(&s->thread, renew, s);
+    if (piped && !s->kept_renewed) {
+        close(s->stop[0]);
+        close(s->stop[1]);
+    }
+    LS_REQUIRE(s->kept_renewed, LS_ENOMEM, "no thread to be had that renews the claim '%s'", s->held);
+    return LS_OK;
+}
+
+static void end_thread(ls_store *s)
+{
+    close(s->stop[1]);
+    pthread_join(s->thread, NULL);
+    close(s->stop[0]);
+    s->kept_renewed = false;
+}
+
+static bool is_own(const ls_store *s, const char *path)
+{
+    struct stat own, there;
+    return fstat(s->claim, &own) == 0 && stat(path, &there) == 0 && own.st_dev == there.st_dev &&
+           own.st_ino == there.st_ino;
 }
 
 void ls_store_release(ls_store *s)
 {
     if (s->held[0] == 0) return;
+    if (s->kept_renewed) end_thread(s);
     char *path = claim_path(s, s->held);
-    if (path != NULL) unlink(path);
+    if (path != NULL && is_own(s, path)) unlink(path);
     ls_free(path);
+    close(s->claim);
     s->held[0] = 0;
 }
 

@@ -2,7 +2,8 @@
  *
  * A worker is a group of ranks; its rank 0 uses a store.  Workers of one job and of many meet in the directory alone:
  * a trial is claimed by making a file that must not exist, the claim's time is renewed while the trial runs, and one
- * that stands still for the expiry time is taken over.  At worst a trial is run twice, which gives the same record.
+ * that stands still for the expiry time is taken over; who lost it so leaves the other's alone.  At worst a trial is
+ * run twice, which gives the same record.
  * Not collective.  Errors: LS_EOUTPUT, LS_EDATA. */
 #ifndef LOCKSTEP_STUDY_STORE_H
 #define LOCKSTEP_STUDY_STORE_H
@@ -34,6 +35,8 @@ ls_status ls_store_put(ls_store *store, const ls_trial *trial);
 ls_status ls_store_claim(ls_store *store, const char *name, bool *mine);
 /** Renews the claim that is held, at most every eighth of the expiry time. */
 void ls_store_renew(ls_store *store);
+/** From now until the release a thread renews it, for work that cannot call ls_store_renew.  LS_ENOMEM: no thread. */
+ls_status ls_store_keep_renewed(ls_store *store);
 void ls_store_release(ls_store *store);
 
 /** Claims of all workers. */

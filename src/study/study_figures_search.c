@@ -95,7 +95,10 @@ void ls_study_search_figures(ls_report *r, const json_t *tuned)
     rates_figure(r, tuned);
 }
 
-/* Column of the looks of a trial against iteration. */
+/* Columns of a look, as ls_trial_looks_json writes them. */
+enum { LOOK_ERROR = 1, LOOK_NOISE = 3, LOOK_NOISE_SE = 5 };
+
+/* Column of the looks of a trial against iteration; a noise scale with two standard errors on either side. */
 static void add_looks(ls_figure *f, const json_t *trial, size_t column)
 {
     size_t i;
@@ -103,7 +106,9 @@ static void add_looks(ls_figure *f, const json_t *trial, size_t column)
     json_array_foreach(json_object_get(trial, "looks"), i, look)
     {
         const double iteration = ls_json_number(json_array_get(look, 0));
-        if (iteration > 0) ls_figure_point(f, iteration, ls_json_number(json_array_get(look, column)));
+        const double y = ls_json_number(json_array_get(look, column));
+        const double margin = column == LOOK_NOISE ? 2.0 * ls_json_number(json_array_get(look, LOOK_NOISE_SE)) : NAN;
+        if (iteration > 0) ls_figure_interval(f, iteration, y, y - margin, y + margin);
     }
 }
 
@@ -141,7 +146,7 @@ static void noise_figure(ls_report *r, const json_t *tuned, int target, const js
     double low, high;
     ls_figure f = ls_figure_begin("noise", "Gradient noise scale beside the critical batch size", "iteration", LS_LOG10,
                                   "noise scale (samples)", LS_LOG10);
-    add_median_runs(&f, tuned, target, trials, 3);
+    add_median_runs(&f, tuned, target, trials, LOOK_NOISE);
     x_span(&f, &low, &high);
     if (c->known && low <= high) {
         ls_figure_series(&f, LS_MARK_LINE, LS_NEUTRAL, "B_crit = %.4g%s", c->b_crit,
@@ -153,8 +158,9 @@ static void noise_figure(ls_report *r, const json_t *tuned, int target, const js
         ls_figure_interval(&f, high, c->b_crit, c->b_crit_low, c->b_crit_high);
     }
     ls_text_printf(&f.caption,
-                   "tr(Sigma) / |G|^2 of the run of median length at every batch size; gaps: undetermined. It "
-                   "predicts where the curve bends, to an order of magnitude.");
+                   "tr(Sigma) / |G|^2 of the run of median length at every batch size, over its last readings up to "
+                   "each look; gaps: undetermined. In brackets: two standard errors on either side. It predicts where "
+                   "the curve bends, to an order of magnitude.");
     ls_report_figure(r, &f, "no noise scale is recorded");
 }
 
@@ -165,7 +171,7 @@ void ls_study_trajectory_figures(ls_report *r, const json_t *results, const json
     const json_t *tuned = ls_study_arm_named(results, "tuned");
     ls_figure f = ls_figure_begin("error", "Validation error against iteration", "iteration", LS_LOG10,
                                   "validation error", LS_LOG10);
-    add_median_runs(&f, tuned, last, trials, 1);
+    add_median_runs(&f, tuned, last, trials, LOOK_ERROR);
     double low, high;
     x_span(&f, &low, &high);
     for (int t = 0; t < n && low <= high; t++) {

@@ -76,29 +76,27 @@ static int ascending(const void *a, const void *b)
 }
 
 /* Milliseconds of n iterations, each. */
-static ls_status time_block(ls_trainer *trainer, const ls_job *job, ls_store *store, int n, double *ms)
+static ls_status time_block(ls_trainer *trainer, const ls_job *job, int n, double *ms)
 {
     ls_job_barrier(job);
     const double start = ls_clock_s();
     for (int i = 0; i < n; i++) {
         const ls_status status = ls_trainer_step(trainer);
         if (status != LS_OK && status != LS_EDIVERGED) return status; /* a rate that diverges takes its time too */
-        if (store != NULL) ls_store_renew(store);
     }
     *ms = 1e3 * ls_job_max(job, ls_clock_s() - start) / n;
     return LS_OK;
 }
 
-static ls_status time_trainer(const ls_study *s, const ls_job *job, ls_store *store, ls_trainer *trainer,
-                              ls_study_time *out)
+static ls_status time_trainer(const ls_study *s, const ls_job *job, ls_trainer *trainer, ls_study_time *out)
 {
     double ms[MAX_REPEATS], warm;
     const int repeats = (int)s->file->keys.time_repeats;
-    LS_TRY(time_block(trainer, job, store, WARM_UP, &warm));
-    LS_TRY(time_block(trainer, job, store, 1, &warm));
+    LS_TRY(time_block(trainer, job, WARM_UP, &warm));
+    LS_TRY(time_block(trainer, job, 1, &warm));
     const double wanted = ceil(1e3 * s->file->keys.time_repeat_s / (warm > 1e-6 ? warm : 1e-6));
     const int n = wanted < 1 ? 1 : wanted > 1e6 ? 1000000 : (int)wanted;
-    for (int r = 0; r < repeats; r++) LS_TRY(time_block(trainer, job, store, n, &ms[r]));
+    for (int r = 0; r < repeats; r++) LS_TRY(time_block(trainer, job, n, &ms[r]));
     qsort(ms, (size_t)repeats, sizeof *ms, ascending);
     out->iteration_ms = 0.5 * (ms[(repeats - 1) / 2] + ms[repeats / 2]);
     out->spread_ms = ms[repeats - 1] - ms[0];
@@ -106,7 +104,7 @@ static ls_status time_trainer(const ls_study *s, const ls_job *job, ls_store *st
 }
 
 /* On the first `ranks` ranks, while the others sleep. */
-static ls_status time_point(const ls_study *s, const ls_trial_key *key, ls_store *store, ls_study_time *out)
+static ls_status time_point(const ls_study *s, const ls_trial_key *key, ls_study_time *out)
 {
     const ls_trainer_options quiet = {0};
     const bool works = ls_job_rank(s->world) < out->ranks;
@@ -117,7 +115,7 @@ static ls_status time_point(const ls_study *s, const ls_trial_key *key, ls_store
     ls_status status = LS_OK;
     if (works) status = ls_job_agree(job, ls_study_file_trial(s->file, key, &config));
     if (works && status == LS_OK) status = ls_trainer_create(job, config, s->data, &quiet, &trainer);
-    if (works && status == LS_OK) status = time_trainer(s, job, store, trainer, out);
+    if (works && status == LS_OK) status = time_trainer(s, job, trainer, out);
     ls_trainer_destroy(&trainer);
     ls_config_destroy(&config);
     ls_job_destroy(&job);
@@ -143,8 +141,7 @@ static int list_points(const ls_study *s, const ls_study_state *state, const ls_
     return n;
 }
 
-ls_status ls_study_measure(const ls_study *s, const ls_study_state *state, ls_store *store, ls_study_time **times,
-                           int *n)
+ls_status ls_study_measure(const ls_study *s, const ls_study_state *state, ls_study_time **times, int *n)
 {
     enum { MOST = LS_STUDY_MAX_SIZES * MAX_COUNTS };
     const bool leads = ls_job_rank(s->world) == 0;
@@ -162,7 +159,7 @@ ls_status ls_study_measure(const ls_study *s, const ls_study_state *state, ls_st
     for (int i = 0; i < n_points && status == LS_OK; i++) {
         ls_job_broadcast(s->world, 0, &points[i], sizeof points[i]);
         ls_job_broadcast(s->world, 0, &keys[i], sizeof keys[i]);
-        status = time_point(s, &keys[i], store, &points[i]);
+        status = time_point(s, &keys[i], &points[i]);
         if (status == LS_OK) known[(*n)++] = points[i];
     }
     if (status == LS_OK && leads && n_points > 0) status = write_known(s, known, *n);

@@ -70,7 +70,8 @@ static ls_status take_look(running *r)
     ls_trial *trial = r->trial;
     ls_evaluation e;
     LS_TRY(ls_trainer_evaluate_set(r->trainer, LS_VALIDATION, &e));
-    ls_look look = {trial->iterations, error_of(&e), e.loss, NAN, ls_trainer_noise(r->trainer).scale};
+    const ls_noise noise = ls_trainer_noise(r->trainer);
+    ls_look look = {trial->iterations, error_of(&e), e.loss, NAN, noise.scale, noise.scale_se};
     if (r->place->data->present[LS_TEST] && crosses(r, look.error)) {
         LS_TRY(ls_trainer_evaluate_set(r->trainer, LS_TEST, &e));
         look.test_error = error_of(&e);
@@ -95,6 +96,7 @@ static void ask(running *r, ls_trial_moment moment, int64_t *cap)
     ls_trial_turn turn = {.cap = *cap};
     if (p->tick == NULL) return;
     if (ls_job_rank(p->job) == 0) p->tick(p->context, r->trial, moment, &turn);
+    if (moment == LS_TRIAL_STEP && turn.keep) ls_trainer_ask_save(r->trainer);
     if (moment == LS_TRIAL_STEP) return;
     ls_job_broadcast(p->job, 0, &turn, sizeof turn);
     *cap = turn.cap;
@@ -115,6 +117,14 @@ static ls_status step(running *r)
     return trial->diverged ? LS_OK : status;
 }
 
+/* The same on all ranks. */
+static ls_trial_moment moment_of(const running *r, bool look)
+{
+    if (ls_trainer_signalled(r->trainer)) return LS_TRIAL_STOP;
+    if (look) return LS_TRIAL_LOOK;
+    return ls_trainer_save_asked(r->trainer) ? LS_TRIAL_KEEP : LS_TRIAL_STEP;
+}
+
 static ls_status train(running *r, int64_t cap)
 {
     ls_trial *trial = r->trial;
@@ -123,7 +133,7 @@ static ls_status train(running *r, int64_t cap)
         LS_TRY(step(r));
         const bool look = !r->ended && trial->iterations % trial->key.look_every == 0;
         if (look) LS_TRY(take_look(r));
-        ask(r, ls_trainer_signalled(r->trainer) ? LS_TRIAL_STOP : look ? LS_TRIAL_LOOK : LS_TRIAL_STEP, &cap);
+        ask(r, moment_of(r, look), &cap);
     }
     return LS_OK;
 }
@@ -133,7 +143,7 @@ static ls_status train(running *r, int64_t cap)
 static ls_status create(running *r, const ls_config *config, const char *state)
 {
     const ls_trial_place *place = r->place;
-    ls_trainer_options options = {.resume = state};
+    ls_trainer_options options = {.resume = state, .look_every = r->trial->key.look_every};
     const ls_status status = ls_trainer_create(place->job, config, place->data, &options, &r->trainer);
     if (status == LS_OK || state == NULL) return status;
     ls_warn("%s; the trial begins anew", ls_status_message());
@@ -154,12 +164,11 @@ static ls_status run(running *r, const ls_config *config, int64_t cap)
     r->capacity = r->trial->n_looks;
     if (status == LS_OK) status = train(r, cap);
     ls_trainer_destroy(&r->trainer);
-    if (status == LS_OK && r->kept != NULL && !r->cut && ls_job_rank(place->job) == 0) ls_partial_remove(r->kept);
     ls_free(state);
     return status;
 }
 
-ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int64_t cap, ls_trial *out)
+ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int64_t cap, ls_trial *out, bool *cut)
 {
     ls_config *config = NULL;
     *out = (ls_trial){.key = *key, .n_ranks = ls_job_size(place->job)};
@@ -170,6 +179,7 @@ ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int
         status = ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for a trial");
     status = ls_job_agree(place->job, status);
     if (status == LS_OK) status = run(&r, config, cap);
+    if (cut != NULL) *cut = r.cut;
     ls_config_destroy(&config);
     ls_free(r.kept);
     if (status != LS_OK) ls_trial_destroy(out);

@@ -7,13 +7,15 @@
 
 struct ls_data;
 
-/** When rank 0 of a trial's job is asked: between two iterations, behind a look, or when a signal ends the job. */
-typedef enum ls_trial_moment { LS_TRIAL_STEP, LS_TRIAL_LOOK, LS_TRIAL_STOP } ls_trial_moment;
+/** When rank 0 of a trial's job is asked: between two iterations, behind a look, where a save was asked for (by its
+ *  answer at a step, or by a signal), or when a signal ends the job. */
+typedef enum ls_trial_moment { LS_TRIAL_STEP, LS_TRIAL_LOOK, LS_TRIAL_KEEP, LS_TRIAL_STOP } ls_trial_moment;
 
-/** What it answers; not read at LS_TRIAL_STEP. */
+/** What it answers. */
 typedef struct ls_trial_turn {
-    int64_t cap; /* from now on: no more than the iterations so far ends the trial */
-    bool keep;   /* saves the state, which stays on disk if the trial ends here; its record is in the store */
+    int64_t cap; /* from now on: no more than the iterations so far ends the trial; not read at LS_TRIAL_STEP */
+    bool keep;   /* at LS_TRIAL_STEP: asks at the end of the next iteration.  Else: saves the state, which stays on disk
+                    if the trial ends here; its record is in the store */
 } ls_trial_turn;
 
 /** Where a trial runs, and who is told about it; all is borrowed. */
@@ -29,9 +31,10 @@ typedef struct ls_trial_place {
 
 /** Runs a trial until the strictest target, divergence or `cap` iterations, as `tick` may move them, from its start or
  *  from the state in which it was cut.  Evaluation is off the clock; the test set is used at the first crossing of a
- *  target only.  Its bits do not depend on the ranks, nor on cuts.  The caller frees out->look.  Collective; errors are
- *  agreed; a state that cannot be saved is warned of. */
-ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int64_t cap, ls_trial *out);
+ *  target only.  Its bits do not depend on the ranks, nor on cuts.  The caller frees out->look.  *cut (may be NULL): it
+ *  is to be gone on with from a state; the states of any other may go (ls_partial_remove) once its record is stored.
+ *  Collective; errors are agreed; a state that cannot be saved is warned of. */
+ls_status ls_trial_run(const ls_trial_place *place, const ls_trial_key *key, int64_t cap, ls_trial *out, bool *cut);
 
 /** First look below `target` among those up to `cap`, as iteration; -1. */
 int64_t ls_trial_steps(const ls_trial *trial, double target, int64_t cap);

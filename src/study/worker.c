@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
+#include "study/partial.h"
 #include "study/progress.h"
 #include "study/run.h"
 #include "study/trial.h"
@@ -60,7 +62,7 @@ static ls_status replay(worker *w, ls_study_state *state)
     int n;
     const ls_trial *trials = ls_store_trials(w->store, &n);
     LS_TRY(ls_study_replay(&w->study->file->settings, trials, n, MAX_WANTS, state));
-    ls_progress_take(&w->progress, state, trials, n);
+    ls_progress_take(&w->progress, state, w->store);
     return LS_OK;
 }
 
@@ -137,12 +139,16 @@ static ls_status new_cap(worker *w, const ls_trial *so_far, int64_t *cap)
     return LS_OK;
 }
 
-/* Nothing under way may be lost to a kill that is older than the interval.  The record first: then the state. */
-static bool put_before_state(worker *w, const ls_trial *so_far, bool ends)
+/* Nothing under way may be lost to a kill that is older than the interval. */
+static bool keep_is_due(const worker *w, double now)
 {
-    const double now = ls_clock_s();
-    if (!ends && now - w->kept_s < w->study->file->keys.keep_every_s) return false;
-    w->kept_s = now;
+    return now - w->kept_s >= w->study->file->keys.keep_every_s;
+}
+
+/* The record first: then the state. */
+static bool put_before_state(worker *w, const ls_trial *so_far)
+{
+    w->kept_s = ls_clock_s();
     return ls_store_put(w->store, so_far) == LS_OK; /* a failure is told when the trial is put there at its end */
 }
 
@@ -152,17 +158,26 @@ static void tick(void *context, const ls_trial *so_far, ls_trial_moment moment, 
     const double now = ls_clock_s();
     ls_store_renew(w->store);
     ls_progress_show(&w->progress, w->store);
+    turn->keep = moment == LS_TRIAL_KEEP || keep_is_due(w, now);
     if (moment == LS_TRIAL_STEP) return;
     const bool ends = moment == LS_TRIAL_STOP || ls_stop_requested() || now > w->study->deadline_s;
     if (ends) {
         turn->cap = so_far->iterations;
-    } else if (now - w->asked_s >= ask_interval_s || so_far->iterations >= turn->cap) {
+    } else if (moment == LS_TRIAL_LOOK && (now - w->asked_s >= ask_interval_s || so_far->iterations >= turn->cap)) {
         w->asked_s = now;
         new_cap(w, so_far, &turn->cap); /* a directory that cannot be read now is told of when the trial is put there */
     }
-    turn->keep = (ends || turn->cap > so_far->iterations) && put_before_state(w, so_far, ends);
+    turn->keep = (ends || (turn->keep && turn->cap > so_far->iterations)) && put_before_state(w, so_far);
 }
 
+static void forget_states(const worker *w, const ls_trial_key *key)
+{
+    char *place = ls_partial_place(w->study->directory, key);
+    if (place != NULL) ls_partial_remove(place);
+    ls_free(place);
+}
+
+/* The record is stored before the states go: a full disk, or a kill in between, loses nothing. */
 static ls_status run_trial(worker *w, const order *o)
 {
     const bool leads = ls_job_rank(w->group) == 0;
@@ -174,9 +189,11 @@ static ls_status run_trial(worker *w, const order *o)
                                   .tick = tick,
                                   .context = w};
     ls_trial trial;
+    bool cut;
     w->kept_s = ls_clock_s();
-    LS_TRY(ls_trial_run(&place, &o->key, o->cap, &trial));
+    LS_TRY(ls_trial_run(&place, &o->key, o->cap, &trial, &cut));
     const ls_status status = leads ? ls_store_put(w->store, &trial) : LS_OK;
+    if (leads && status == LS_OK && !cut) forget_states(w, &o->key);
     if (leads) ls_store_release(w->store);
     ls_trial_destroy(&trial);
     return ls_job_agree(w->group, status);

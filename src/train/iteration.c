@@ -170,7 +170,7 @@ static void compute_gradients(ls_trainer *t, const ls_batch *batch)
 static bool wants_save(const ls_trainer *t)
 {
     static const double same_signal_s = 1.0;
-    return ls_stop_save_requested() && !(ls_clock_s() - t->save.asked_s < same_signal_s);
+    return t->save.wanted || (ls_stop_save_requested() && !(ls_clock_s() - t->save.asked_s < same_signal_s));
 }
 
 /* Rank 0's clock decides for all, a signal to any rank asks all: each rank tells its own by its word. */
@@ -212,6 +212,7 @@ static ls_status read_words(ls_trainer *t)
     t->save.failed = (flags & WORD_SAVE_FAILED) != 0;
     t->signalled = (flags & WORD_SIGNAL) != 0;
     t->save.asked = (flags & WORD_SAVE) != 0;
+    t->save.wanted = false;
     if (t->save.asked) t->save.asked_s = ls_clock_s();
     return LS_OK;
 }

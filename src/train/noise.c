@@ -113,14 +113,30 @@ bool ls_noise_parse(const char *text, ls_noise_window *window)
     return true;
 }
 
-/* In units of the multiply-adds that pass while one parameter is moved once: an iteration takes those of its rows and
- * some passes over the parameters; a reading a few passes for each group and products of fewer rows at a time; where
- * the only shard is cut in halves, one of them once more. */
-int64_t ls_noise_auto_every(int64_t batch_rows, int64_t n_shards, int64_t multiply_adds, int64_t n_params)
+/* Of a reading, in iterations.  In units of the multiply-adds that pass while one parameter is moved once: an iteration
+ * takes those of its rows and some passes over the parameters; a reading a few passes for each group and products of
+ * fewer rows at a time; where the only shard is cut in halves, one of them once more. */
+static double cost_of(int64_t batch_rows, int64_t n_shards, int64_t multiply_adds, int64_t n_params)
 {
-    const double part = 0.0075, passes_of_group = 16, passes_of_iteration = 20;
+    const double passes_of_group = 16, passes_of_iteration = 20;
     const double iteration = (double)batch_rows * (double)multiply_adds + passes_of_iteration * (double)n_params;
     const double groups = n_shards > 1 ? (double)n_shards : 2.0;
-    const double cost = passes_of_group * groups * (double)n_params / iteration + (n_shards > 1 ? 0.0 : 0.5);
-    return (int64_t)ceil(cost / part);
+    return passes_of_group * groups * (double)n_params / iteration + (n_shards > 1 ? 0.0 : 0.5);
+}
+
+int64_t ls_noise_auto_every(int64_t batch_rows, int64_t n_shards, int64_t multiply_adds, int64_t n_params)
+{
+    const double part = 0.0075;
+    return (int64_t)ceil(cost_of(batch_rows, n_shards, multiply_adds, n_params) / part);
+}
+
+int64_t ls_noise_look_every(int64_t look_every, int64_t batch_rows, int64_t n_shards, int64_t multiply_adds,
+                            int64_t n_params)
+{
+    const double most = 0.019;
+    const int64_t least = (int64_t)ceil(cost_of(batch_rows, n_shards, multiply_adds, n_params) / most);
+    int64_t a_look = look_every / least;
+    if (a_look == 0) return (least + look_every - 1) / look_every * look_every;
+    while (look_every % a_look != 0) a_look--;
+    return look_every / a_look;
 }

@@ -38,9 +38,11 @@ static int64_t how_often(const ls_trainer *t)
     const char *why_not = hindrance(t);
     if (why_not != NULL && every > 0) ls_notice("the gradient noise scale is not read: %s", why_not);
     if (why_not != NULL) return 0;
-    return every != LS_AUTO ? every
-                            : ls_noise_auto_every(smallest_batch(&t->plan.course), t->plan.n_shards,
-                                                  multiply_adds(t->network), ls_network_n_params(t->network));
+    if (every != LS_AUTO) return every;
+    const int64_t rows = smallest_batch(&t->plan.course), look_every = t->options.look_every;
+    const int64_t n_adds = multiply_adds(t->network), n_params = ls_network_n_params(t->network);
+    return look_every > 0 ? ls_noise_look_every(look_every, rows, t->plan.n_shards, n_adds, n_params)
+                          : ls_noise_auto_every(rows, t->plan.n_shards, n_adds, n_params);
 }
 
 static bool needs_scratch(const ls_trainer *t)

@@ -239,6 +239,16 @@ bool ls_trainer_signalled(const ls_trainer *t)
     return t->signalled;
 }
 
+void ls_trainer_ask_save(ls_trainer *t)
+{
+    t->save.wanted = true;
+}
+
+bool ls_trainer_save_asked(const ls_trainer *t)
+{
+    return t->save.asked;
+}
+
 /* A numbered checkpoint that is not the last. */
 static bool save_is_due(ls_trainer *t)
 {

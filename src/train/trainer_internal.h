@@ -33,7 +33,7 @@ typedef struct ls_saving {
     ls_save pending;    /* begun and not settled: on all ranks; of no file: none */
     bool told;          /* rank 0: its lines are written */
     bool failed;        /* rank 0's word of the last iteration said so */
-    bool asked;         /* by a signal: some rank's word of the last iteration said so */
+    bool wanted, asked; /* this rank's next word asks for one; some rank's word of the last iteration did */
     double asked_s;     /* when that was last so; before: NaN */
     double stall_s;     /* that training stood still for it */
     double best_before; /* state.best_saved without the pending best */

@@ -54,7 +54,7 @@ def arm(name, s_min, b_crit, sizes, trials):
                            "status": "CENSORED" if censored else "COMPLETE",
                            "steps": [loose, -1 if censored else strict], "test_error": None if censored else 0.14})
             looks = [[every * j, 0.12 + 0.78 * math.exp(-4.3 * every * j / strict), 2.3, None if j % 9 == 0 else
-                      100 * (1 + 3 * every * j / strict)] for j in range(0, 66)]
+                      100 * (1 + 3 * every * j / strict), None, None if j % 9 == 0 else 25.0] for j in range(0, 66)]
             trials.append({"arm": name, "size": size, "lr": lr, "momentum": None, "init_seed": 100 + k,
                            "order_seed": 100 + k, "look_every": every, "purpose": "score", "status": "COMPLETE",
                            "cap": 4 * strict, "iterations": strict, "steps": [loose, strict], "test_error": 0.14,

@@ -41,7 +41,7 @@ check "the test set was used" grep -q '"test_error": 0' one/results.json
 check "nothing is claimed any more" test -z "$(ls one/claims)"
 check "a choice in words" grep -q '"text": "B = .* costs least' one/results.json
 check "the report, with the settings" grep -q 'about 16 up to the target are aimed at.*Seeds: 2 a batch size, from 1001 on' one/report.html
-same "five numbers a look" "$(head -1 one/trials.jsonl | grep -oE '\[0, [^]]*\]' | tr ',' '\n' | wc -l)" 5
+same "six numbers a look" "$(head -1 one/trials.jsonl | grep -oE '\[0, [^]]*\]' | tr ',' '\n' | wc -l)" 6
 
 # Ranks and groups.
 for how in "2" "3" "4" "4 --set ranks_per_trial=2" "3 --set ranks_per_trial=3"; do
@@ -70,6 +70,53 @@ done
 expect_exit 0 "done: .*report.html" study killed 2
 numbers_of killed >killed.numbers
 check "killed is not killed: $(diff one.numbers killed.numbers | head -3)" cmp -s one.numbers killed.numbers
+
+# A trial with few looks: killed between two, and stopped by a signal to the second rank of its group alone.
+cat >rare.yaml <<'END'
+base: base.yaml
+set: {optimizer.name: sgd, batch.shards: 2}
+sizes: [32]
+targets: [0.0001]
+seeds: {n: 1}
+search: {method: sobol, trials: 1, lr_start: 0.01, lr_min: 0.01, lr_max: 0.02}
+caps: {max_iterations: 60000}
+looks: {aim: 1, min: 1, first_epochs: 2500}
+keep_every_s: 0.05
+ranks_per_trial: 2
+END
+expect_exit 4 "0.0001 was reached at no batch size" run_np 0 study rare.yaml --run-dir whole
+numbers_of whole >whole.numbers
+
+# rarely DIR: in the background, as $victim; its ranks write their process ids into DIR.0 and DIR.1
+rarely() {
+    rm -f "$1.0" "$1.1"
+    setsid bash -c '. "$0/tests/mpi-env.sh"; exec mpirun -np 2 bash -c "echo \$\$ >$2.\$OMPI_COMM_WORLD_RANK
+        exec \"\$0\" study rare.yaml --run-dir $2 --quiet" "$1"' "$LS_SOURCE" "$LOCKSTEP" "$1" </dev/null >/dev/null 2>&1 &
+    victim=$!
+    for ((i = 0; i < 600; i++)); do
+        state=$(ls "$1"/partial/*/ckpt-*.safetensors 2>/dev/null | head -1)
+        [ -z "$state" ] || return 0
+        sleep 0.05
+    done
+}
+
+rarely between
+kill -KILL -- "-$victim" 2>/dev/null
+wait $victim 2>/dev/null
+at=$(echo "$state" | sed -E 's/.*ckpt-0*([0-9]+)\..*/\1/')
+every=$(echo "$state" | sed -E 's/.*_e([0-9]+)\/.*/\1/')
+check "a state between looks: '$state'" test $((${at:-0} % ${every:-1})) -gt 0
+rarely stopped
+kill -USR1 "$(cat stopped.1)"
+wait $victim
+same "a signal to one rank of a group stops the study" $? 75
+check "the trial is kept" test -n "$(ls stopped/partial/*/ckpt-*.safetensors 2>/dev/null)"
+for dir in between stopped; do
+    expect_exit 4 "0.0001 was reached at no batch size" run_np 2 study rare.yaml --run-dir $dir
+    numbers_of $dir >$dir.numbers
+    check "$dir, and gone on with: $(diff whole.numbers $dir.numbers | head -3)" cmp -s whole.numbers $dir.numbers
+    check "$dir: no state is left" test ! -e $dir/partial
+done
 
 # Two jobs in one directory.
 rm -rf shared
@@ -145,6 +192,8 @@ expect_exit 2 "belongs to another study: 'data.normalize'" study one 2 \
     --set 'set={optimizer.name: sgd, data.train.samples: 1200, data.test.first: 1200, data.validation.last: 200, data.normalize: {mean: 0.5}}'
 expect_exit 2 "belongs to another study: 'data.shuffle'" study one 2 \
     --set 'set={optimizer.name: sgd, data.train.samples: 1200, data.test.first: 1200, data.validation.last: 200, data.shuffle: false}'
+expect_exit 2 "belongs to another study: 'data.test'" study one 2 \
+    --set 'set={optimizer.name: sgd, data.train.samples: 1200, data.test: ~, data.validation.last: 200}'
 expect_exit 2 "belongs to another study: 'build.blas_threads'" study one 2 \
     --set 'set={optimizer.name: sgd, data.train.samples: 1200, data.test.first: 1200, data.validation.last: 200, runtime.blas_threads: 2}'
 cp one/study.json study.kept

@@ -171,12 +171,38 @@ static void runs_without_groups(void **state)
     }
 }
 
+/* `auto` of a run that is looked at reads the iterations of its looks; a number, or none, stays what it is. */
+static void in_step_with_looks(void **state)
+{
+    (void)state;
+    static const char *const text =
+        DATA "model: [{dense: 61}, gelu, {dense: 7}]\nbatch: {global_batch_size: 19, shards: 1}\n";
+    const ls_trainer_options looked_at = {.look_every = 100}, not = {0};
+    static const struct {
+        const char *extra;
+        bool looked_at;
+        int64_t every; /* -1: as ls_noise_auto_every says */
+    } runs[] = {{NULL, true, 100}, {"noise: {every: 3}", true, 3}, {"noise: {every: 0}", true, 0}, {NULL, false, -1}};
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        ls_test_run run;
+        bool ok = ls_test_open(ls_world, text, runs[i].extra, runs[i].looked_at ? &looked_at : &not, &run) == LS_OK;
+        int64_t every = runs[i].every;
+        if (ok && every < 0) {
+            const int64_t weights = 70 * 61 + 61 * 7;
+            every = ls_noise_auto_every(19, 1, weights, ls_trainer_n_params(run.trainer));
+        }
+        LS_CHECK(ok && run.trainer->reading.every == every);
+        ls_test_close(&run);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(readings_have_the_same_bits_everywhere),
     cmocka_unit_test(training_has_the_same_bits_without),
     cmocka_unit_test(groups_of_micro_batches_give_the_same_bits),
     cmocka_unit_test(iterations_allocate_nothing),
     cmocka_unit_test(runs_without_groups),
+    cmocka_unit_test(in_step_with_looks),
 };
 
 LS_TEST_MAIN(tests)

@@ -67,7 +67,8 @@ static inline ls_trial world_run(const world *w, const ls_trial_key *key, double
                                                 .error = error,
                                                 .loss = 2.5 * error,
                                                 .test_error = crossed ? error + 0.01 : NAN,
-                                                .noise_scale = NAN};
+                                                .noise_scale = NAN,
+                                                .noise_se = NAN};
         if (!crossed) continue;
         trial.iterations = i;
         trial.diverged = false;

@@ -281,6 +281,38 @@ static void how_often(void **state)
     assert_true(ls_noise_auto_every(16, 2, 0, 1000) > 0);
 }
 
+/* The numbers of the study of 784-128-128-128-10: every look has a reading of its own iteration, for less than two per
+ * cent of the multiply-adds, or what is nearest to that. */
+static void in_step_with_looks(void **state)
+{
+    (void)state;
+    enum { NET = 134794 };
+    static const struct {
+        int64_t look_every, rows, shards;
+    } sizes[] = {{352, 4, 1},  {82, 16, 1},         {25, 64, 4},   {10, 256, 8}, {7, 1024, 8},
+                 {6, 4096, 8}, {6, 16384, 8},       {353, 4, 1},   {1, 16, 1},   {1, 4096, 8},
+                 {5, 24, 1},   {1000000007, 32, 2}, {64, 16384, 8}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int64_t looks = sizes[i].look_every, rows = sizes[i].rows, shards = sizes[i].shards;
+        const int64_t every = ls_noise_look_every(looks, rows, shards, NET, NET);
+        assert_true(every % looks == 0 || looks % every == 0);
+        /* an iteration: three products a row and weight, and about four passes of the update.  A reading: once more
+         * the products of half the batch, or sums of the shards; two passes for the norm of each group. */
+        const double iteration = 3.0 * (double)rows + 4.0;
+        const double reading = shards > 1 ? 4.0 * (double)shards : 1.5 * (double)rows + 8.0;
+        if (reading / iteration / (double)every >= 0.02)
+            fail_msg("B = %d: %g of the time", (int)rows, reading / iteration / (double)every);
+        assert_true(every <= looks || every <= ls_noise_auto_every(rows, shards, NET, NET)); /* never fewer than auto */
+    }
+    assert_int_equal(ls_noise_look_every(82, 16, 1, NET, NET), 82);
+    assert_int_equal(ls_noise_look_every(352, 4, 1, NET, NET), 176);
+    assert_int_equal(ls_noise_look_every(353, 4, 1, NET, NET), 353);
+    assert_int_equal(ls_noise_look_every(7, 1024, 8, NET, NET), 7);
+    assert_int_equal(ls_noise_look_every(25, 64, 4, NET, NET), 50); /* dearer than two per cent at every look */
+    assert_int_equal(ls_noise_look_every(6, 4096, 8, NET, NET), 2);
+    assert_int_equal(ls_noise_look_every(64, 16384, 8, NET, NET), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -294,6 +326,7 @@ int main(void)
         cmocka_unit_test(windows_as_text),
         cmocka_unit_test(bad_texts),
         cmocka_unit_test(how_often),
+        cmocka_unit_test(in_step_with_looks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

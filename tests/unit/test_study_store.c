@@ -30,8 +30,9 @@ static int remove_directory(void **state)
     return system(command);
 }
 
-static ls_look looks[] = {
-    {0, 0.9, 2.302585092994046, NAN, NAN}, {10, 1.0 / 3.0, 0.1 + 0.2, 0.35, 123.456}, {20, 5e-324, 1e300, NAN, NAN}};
+static ls_look looks[] = {{0, 0.9, 2.302585092994046, NAN, NAN, NAN},
+                          {10, 1.0 / 3.0, 0.1 + 0.2, 0.35, 123.456, 0.1},
+                          {20, 5e-324, 1e300, NAN, NAN, NAN}};
 
 static ls_trial sample(int64_t iterations, int n_looks)
 {
@@ -49,6 +50,7 @@ static void assert_same_look(const ls_look *a, const ls_look *b)
     assert_true(a->error == b->error && a->loss == b->loss);
     assert_true(a->test_error == b->test_error || (isnan(a->test_error) && isnan(b->test_error)));
     assert_true(a->noise_scale == b->noise_scale || (isnan(a->noise_scale) && isnan(b->noise_scale)));
+    assert_true(a->noise_se == b->noise_se || (isnan(a->noise_se) && isnan(b->noise_se)));
 }
 
 /* Every bit comes back from the text. */
@@ -120,11 +122,61 @@ static void test_claims(void **state)
     ls_store_destroy(&b);
 }
 
+/* Who was silent for too long and comes back neither renews nor removes what another holds now. */
+static void test_a_lost_claim_is_left_alone(void **state)
+{
+    ls_store *a, *b, *c;
+    (void)state;
+    assert_int_equal(ls_store_create(directory, 0.4, &a), LS_OK);
+    assert_int_equal(ls_store_create(directory, 0.4, &b), LS_OK);
+    assert_int_equal(ls_store_create(directory, 0.4, &c), LS_OK);
+    assert_true(claims(a, "x"));
+    assert_false(claims(b, "x"));
+    usleep(500000); /* a is silent */
+    assert_true(claims(b, "x"));
+    assert_false(claims(c, "x"));
+    usleep(250000);
+    ls_store_renew(a);
+    usleep(250000); /* b is silent, whatever a does */
+    assert_true(claims(c, "x"));
+    ls_store_release(a);
+    ls_store_destroy(&b);
+    assert_int_equal(ls_store_n_claims(c), 1);
+    ls_store_release(c);
+    assert_int_equal(ls_store_n_claims(c), 0);
+    ls_store_destroy(&a);
+    ls_store_destroy(&c);
+}
+
+/* A thread renews while its holder is busy, and ends with the claim. */
+static void test_a_claim_is_kept_renewed(void **state)
+{
+    ls_store *a, *b;
+    (void)state;
+    assert_int_equal(ls_store_create(directory, 1.0, &a), LS_OK);
+    assert_int_equal(ls_store_create(directory, 1.0, &b), LS_OK);
+    assert_int_equal(ls_store_keep_renewed(a), LS_EINTERNAL);
+    for (int round = 0; round < 2; round++) {
+        assert_true(claims(a, "results"));
+        assert_int_equal(ls_store_keep_renewed(a), LS_OK);
+        for (int i = 0; i < 7; i++) {
+            assert_false(claims(b, "results"));
+            usleep(200000);
+        }
+        ls_store_release(a);
+    }
+    assert_true(claims(b, "results"));
+    ls_store_destroy(&b);
+    ls_store_destroy(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_record_comes_back, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(test_longer_record_stays, make_directory, remove_directory),
-        cmocka_unit_test_setup_teardown(test_claims, make_directory, remove_directory)};
+        cmocka_unit_test_setup_teardown(test_claims, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_a_lost_claim_is_left_alone, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_a_claim_is_kept_renewed, make_directory, remove_directory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
