@@ -345,16 +345,6 @@ void ls_node_json(const ls_node *node, ls_text *out)
     ls_text_add(out, map ? "}" : "]", 1);
 }
 
-ls_status ls_node_copy(const ls_node *node, ls_node **out)
-{
-    ls_text text = {0};
-    ls_node_json(node, &text);
-    ls_status status = ls_text_status(&text);
-    if (status == LS_OK) status = ls_node_parse(text.data, text.n, node->source ? node->source : "", out);
-    ls_text_free(&text);
-    return status;
-}
-
 const char *ls_node_place(const ls_node *node, char *out, size_t n)
 {
     if (node->line > 0 && node->source != NULL && strncmp(node->source, "--", 2) != 0)

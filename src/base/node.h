@@ -29,7 +29,6 @@ typedef struct ls_node {
 /** Parses n bytes as one YAML document; an empty one gives an empty map.  The caller destroys the tree. */
 ls_status ls_node_parse(const char *bytes, size_t n, const char *source, ls_node **out);
 void ls_node_destroy(ls_node **node);
-ls_status ls_node_copy(const ls_node *node, ls_node **out);
 
 /** Child of a map by key; NULL when absent or not a map. */
 ls_node *ls_node_child(const ls_node *map, const char *key);

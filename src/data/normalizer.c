@@ -1,3 +1,4 @@
+/* Normalisation: (value * scale - mean) / std by feature or channel, of bytes by a table. */
 #include <inttypes.h>
 #include <math.h>
 

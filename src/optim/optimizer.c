@@ -1,3 +1,4 @@
+/* What all optimizers share: the keys of `optimizer`, weight decay, and which tensors are spared. */
 #include <string.h>
 
 #include "base/entry.h"

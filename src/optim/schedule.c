@@ -1,3 +1,4 @@
+/* What all schedules share: the keys of `schedule`, units, warm-up, and the scaling of the rate by the batch size. */
 #include <math.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * closed form of PyTorch's CosineAnnealingLR. */
 #include <math.h>
 
-#include "optim/decay.h"
+#include "optim/schedule_end.h"
 
 static double cosine_lr(const ls_schedule *schedule, double t, double length)
 {

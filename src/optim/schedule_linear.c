@@ -1,7 +1,7 @@
 /* lr = base + (final - base) t / duration, then final.  Source: PyTorch's LinearLR with start_factor 1. */
 #include <math.h>
 
-#include "optim/decay.h"
+#include "optim/schedule_end.h"
 
 const ls_option ls__decay_table[] = {LS_DECAY_FINAL_LR, LS_DECAY_DURATION, {0}};
 

@@ -2,7 +2,7 @@
  */
 #include <math.h>
 
-#include "optim/decay.h"
+#include "optim/schedule_end.h"
 
 typedef struct polynomial_options {
     ls_decay_options decay; /* first: LS_DECAY_... say where they lie */

@@ -1,3 +1,4 @@
+/* A fit as JSON, for `lockstep fit --json` and results.json. */
 #include <inttypes.h>
 #include <math.h>
 

@@ -1,3 +1,4 @@
+/* What a study may ask for: settings that cannot be studied are refused before the first trial. */
 #include <inttypes.h>
 #include <math.h>
 

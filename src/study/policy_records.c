@@ -1,3 +1,4 @@
+/* The records by key: what a trial has shown, or that it is wanted. */
 #include <math.h>
 #include <stdlib.h>
 

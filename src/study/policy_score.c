@@ -1,3 +1,4 @@
+/* Scoring: how often a trial is looked at, what it may cost at most, and what a batch size has reached. */
 #include <inttypes.h>
 #include <math.h>
 

@@ -1,3 +1,4 @@
+/* Text, tables and sections of the page. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* What is read of results.json and of lines of JSON; what is missing is NaN or empty. */
 #include <math.h>
 #include <string.h>
 

@@ -232,7 +232,8 @@ static void forget(ls_trainer *t, bool best, bool numbered)
     if (numbered) t->saved_at = -1;
 }
 
-ls_status ls__save_settle(ls_trainer *t)
+/* Waits for a save under way and makes its failure common. */
+static ls_status settle(ls_trainer *t)
 {
     if (!is_pending(t)) return LS_OK;
     const double start = ls_clock_s();
@@ -273,7 +274,7 @@ static ls_status save_one(ls_trainer *t, bool best, bool numbered)
 {
     ls_status status = begin(t, best, numbered);
     if (status != LS_OK) forget(t, best, false);
-    if (status == LS_OK && !t->save.background) status = ls__save_settle(t);
+    if (status == LS_OK && !t->save.background) status = settle(t);
     return warn(t, status);
 }
 
@@ -290,12 +291,12 @@ ls_status ls__save_now(ls_trainer *t)
     LS_TRY(ls__save_settle_or_warn(t));
     if (t->saved_at == t->state.iteration) return LS_OK;
     LS_TRY(begin(t, false, true));
-    return ls__save_settle(t);
+    return settle(t);
 }
 
 ls_status ls__save_settle_or_warn(ls_trainer *t)
 {
-    return warn(t, ls__save_settle(t));
+    return warn(t, settle(t));
 }
 
 ls_status ls__save_look(ls_trainer *t)

@@ -150,8 +150,7 @@ ls_status ls__save_or_warn(ls_trainer *trainer, bool best, bool numbered);
 /** The numbered checkpoint is there on return, or the failure is returned.  Collective. */
 ls_status ls__save_now(ls_trainer *trainer);
 
-/** Waits for a save under way and makes its failure common; or makes that a warning.  Collective. */
-ls_status ls__save_settle(ls_trainer *trainer);
+/** Waits for a save under way and makes its failure a common warning.  Collective. */
 ls_status ls__save_settle_or_warn(ls_trainer *trainer);
 
 /** After an iteration: writes the line of a save that has ended, or settles one that has failed.  Collective. */

@@ -9,6 +9,8 @@ typedef struct layer_case {
     ls_shape in;
 } layer_case;
 
+#define ELEMENTWISE(name, formula) {"[" #name "]", {1, {19}}}, {"[" #name "]", {3, {1, 4, 5}}},
+
 static const layer_case cases[] = {
     {"[dense: 1]", {1, {1}}},
     {"[dense: 7]", {1, {5}}},
@@ -18,14 +20,7 @@ static const layer_case cases[] = {
     {"[dense: 130]", {1, {300}}}, /* large enough for kernels whose sums depend on the rows in the call */
     {"[flatten]", {3, {2, 3, 2}}},
     {"[flatten, flatten]", {1, {7}}},
-    {"[relu]", {1, {19}}},
-    {"[relu]", {3, {1, 4, 5}}},
-    {"[tanh]", {1, {19}}},
-    {"[tanh]", {3, {1, 4, 5}}},
-    {"[sigmoid]", {1, {19}}},
-    {"[sigmoid]", {3, {1, 4, 5}}},
-    {"[gelu]", {1, {19}}},
-    {"[gelu]", {3, {1, 4, 5}}},
+#include "elementwise_list.h"
     {"[dropout: 0]", {1, {6}}},
     {"[dropout: 0.4]", {1, {23}}},
     {"[relu, tanh, dropout: {p: 0.9}]", {3, {2, 3, 5}}},
@@ -36,7 +31,6 @@ static const layer_case cases[] = {
     {"[groupnorm: 2]", {3, {4, 3, 2}}},
     {"[groupnorm: 4]", {3, {4, 3, 2}}},
     {"[groupnorm: {groups: 1, affine: false, eps: 0.01}]", {3, {3, 2, 5}}},
-    {"[silu]", {3, {1, 4, 5}}},
     {"[leaky_relu]", {1, {19}}},
     {"[leaky_relu: 0.3]", {3, {1, 4, 5}}},
     {"[leaky_relu: 0]", {1, {19}}},
@@ -67,6 +61,7 @@ static const layer_case cases[] = {
     {"[avgpool: {kernel: 3, stride: 2, padding: 1}]", {3, {2, 5, 6}}},
     {"[global_avgpool]", {3, {3, 5, 7}}},
 };
+#undef ELEMENTWISE
 enum { N_CASES = sizeof cases / sizeof cases[0], ROWS = 11 };
 
 /** A case with its numbers. */

@@ -53,7 +53,7 @@ static inline void dense_twin(const ls_layer *l, const ls_node *options, const t
         }
 }
 
-#define ELEMENTWISE_TWIN(name, formula)                                                                                \
+#define ELEMENTWISE(name, formula)                                                                                     \
     static inline void name##_twin(const ls_layer *l, const ls_node *options, const twin_rows *rows,                   \
                                    const double *params, const double *x, double *y)                                   \
     {                                                                                                                  \
@@ -65,12 +65,8 @@ static inline void dense_twin(const ls_layer *l, const ls_node *options, const t
         }                                                                                                              \
     }
 
-ELEMENTWISE_TWIN(flatten, v)
-ELEMENTWISE_TWIN(relu, v > 0.0 ? v : 0.0)
-ELEMENTWISE_TWIN(tanh, tanh(v))
-ELEMENTWISE_TWIN(sigmoid, 1.0 / (1.0 + exp(-v)))
-ELEMENTWISE_TWIN(gelu, v * 0.5 * erfc(-v / sqrt(2.0)))
-ELEMENTWISE_TWIN(silu, v / (1.0 + exp(-v)))
+ELEMENTWISE(flatten, v)
+#include "elementwise_list.h"
 
 /** Word `column % 4` of the Philox block (column / 4, row in batch, iteration) under the key of (seed, position). */
 static inline bool dropout_keeps(double p, const twin_rows *rows, int64_t position, int64_t batch_row, int64_t column)
@@ -119,14 +115,13 @@ static inline void leaky_relu_twin(const ls_layer *l, const ls_node *options, co
     for (int64_t i = 0; i < rows->n * l->n_in; i++) y[i] = x[i] < 0.0 ? slope * x[i] : x[i];
 }
 
+#undef ELEMENTWISE
+#define ELEMENTWISE(name, formula) {#name, #name, name##_twin},
+
 static const twin twins[] = {
     {"dense", "dense: 5", dense_twin},
     {"flatten", "flatten", flatten_twin},
-    {"relu", "relu", relu_twin},
-    {"tanh", "tanh", tanh_twin},
-    {"sigmoid", "sigmoid", sigmoid_twin},
-    {"gelu", "gelu", gelu_twin},
-    {"silu", "silu", silu_twin},
+#include "elementwise_list.h"
     {"leaky_relu", "leaky_relu: 0.2", leaky_relu_twin},
     {"conv", "conv: {filters: 2, kernel: 2, padding: same}", conv_twin},
     {"maxpool", "maxpool: {kernel: 3, stride: 1, padding: 1}", maxpool_twin},
@@ -137,6 +132,7 @@ static const twin twins[] = {
     {"layernorm", "layernorm: {eps: 0.5}", layernorm_twin},
     {"groupnorm", "groupnorm: {groups: 1, eps: 0.5}", groupnorm_twin},
 };
+#undef ELEMENTWISE
 enum { N_TWINS = sizeof twins / sizeof twins[0] };
 
 static inline const twin *find_twin(const char *name)

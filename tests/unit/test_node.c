@@ -45,11 +45,21 @@ static void assert_json(const ls_node *node, const char *expected)
     ls_text_free(&text);
 }
 
+/* The node as JSON, which is YAML, read back: the way of a configuration through a checkpoint. */
+static ls_status read_back(const ls_node *node, ls_node **out)
+{
+    ls_text text = {0};
+    ls_node_json(node, &text);
+    const ls_status status = ls_node_parse(text.data, text.n, "", out);
+    ls_text_free(&text);
+    return status;
+}
+
 static void assert_yaml_json(const char *yaml, const char *expected)
 {
     ls_node *node = parse(yaml), *copy = NULL;
     assert_json(node, expected);
-    assert_int_equal(ls_node_copy(node, &copy), LS_OK);
+    assert_int_equal(read_back(node, &copy), LS_OK);
     assert_json(copy, expected);
     assert_true(ls_node_equal(node, copy));
     ls_node_destroy(&copy);
@@ -213,7 +223,7 @@ static void random_input(void **state)
         if (status == LS_OK) {
             ls_node *copy = NULL;
             accepted++;
-            if (ls_node_copy(node, &copy) != LS_OK || !ls_node_equal(node, copy))
+            if (read_back(node, &copy) != LS_OK || !ls_node_equal(node, copy))
                 fail_msg("round %d: the copy differs: %.*s", round, (int)n, bytes);
             ls_node_destroy(&copy);
         }

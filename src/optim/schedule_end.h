@@ -1,6 +1,6 @@
 /** What the schedules that end at a rate share: a last rate and the time to reach it. */
-#ifndef LOCKSTEP_OPTIM_DECAY_H
-#define LOCKSTEP_OPTIM_DECAY_H
+#ifndef LOCKSTEP_OPTIM_SCHEDULE_END_H
+#define LOCKSTEP_OPTIM_SCHEDULE_END_H
 
 #include "optim/registry.h"
 
