@@ -73,7 +73,7 @@ static void test_tensors_are_named_and_aligned(void **state)
         for (int d = 0; d < t->n_dim; d++) assert_int_equal(t->dim[d], dims[i][d]);
         assert_int_equal(t->n, dims[i][0] * (dims[i][1] ? dims[i][1] : 1));
         assert_int_equal(t->is_bias, strstr(t->name, "bias") != NULL);
-        assert_int_equal(t->first * sizeof(float) % 64, 0);
+        assert_int_equal(t->first % (64 / (int64_t)sizeof(float)), 0);
         assert_in_range(t->first - end, 0, 15);
         end = t->first + t->n;
         n += t->n;
