@@ -145,7 +145,7 @@ static void test_absurd_sizes_are_refused(void **state)
     refused_with(&(ls_shape){3, {large, 2, 8}}, "[maxpool: 2]", "a sample of [1152921504606846976, 2, 8]", "2^31");
     refused_with(&picture,
                  "[conv: {filters: 16777216, kernel: 1}, conv: {filters: 1, kernel: 1048576, padding: 1048576}]",
-                 "layer 1 (conv) with input [16777216, 6, 5]", "an unfolded picture of more than 2^31 numbers");
+                 "layer 1 (conv) with input [16777216, 6, 5]", "an unfolded image of more than 2^31 numbers");
     refused_with(&picture, "[conv: {filters: 1, kernel: 3, padding: 1048576}]", "layer 0 (conv)", "2^31 numbers");
     refused_with(&picture, "[conv: {filters: 2147483647, kernel: 3}]", "layer 0 (conv)", "more than 2^31 weights");
     refused("[dense: 2147483647, dense: 2147483647, dense: 2147483647]", "layer 1 (dense) with input [2147483647]",
