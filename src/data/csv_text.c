@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "data/input.h"
 
-enum { FIRST_LINE = 1 << 10, MAX_LINE = 1 << 26 };
+enum { FIRST_LINE = 1 << 10, MAX_LINE = 1 << 24 };
 
 ls_status ls__csv_text_open(ls_csv_text *text, const ls_reader_paths *paths, const char *name, char delimiter)
 {
