@@ -33,6 +33,8 @@ typedef struct ls_schedule_ops {
     bool (*needs_length)(const ls_schedule *schedule);
 } ls_schedule_ops;
 
+enum { LS_UNIT_ITERATIONS, LS_UNIT_EPOCHS, LS_UNIT_SAMPLES };
+
 struct ls_schedule {
     const ls_schedule_ops *ops;
     void *options;
@@ -41,7 +43,7 @@ struct ls_schedule {
     int64_t total;   /* iterations of the run */
     double per_unit; /* of the clock in one unit of the options (1, or an epoch's) */
     double per_step; /* of the clock in the first iteration */
-    enum { LS_UNIT_ITERATIONS, LS_UNIT_EPOCHS, LS_UNIT_SAMPLES } unit;
+    int unit;        /* LS_UNIT_* */
     ls_course course;
 };
 

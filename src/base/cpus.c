@@ -13,32 +13,32 @@ const char *ls_cpus_text(const cpu_set_t *cpus, char out[LS_CPUS_TEXT])
     enum { ROOM = 26 }; /* of ",first-last" */
     int n = 0;
     out[0] = 0;
-    for (int first = 0; first < CPU_SETSIZE && n < LS_CPUS_TEXT - ROOM; first++) {
+    for (size_t first = 0; first < CPU_SETSIZE && n < LS_CPUS_TEXT - ROOM; first++) {
         if (!CPU_ISSET(first, cpus)) continue;
-        int last = first;
+        size_t last = first;
         while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, cpus)) last++;
-        n += snprintf(out + n, (size_t)(LS_CPUS_TEXT - n), last > first ? "%s%d-%d" : "%s%d", n > 0 ? "," : "", first,
-                      last);
+        n += snprintf(out + n, (size_t)(LS_CPUS_TEXT - n), last > first ? "%s%zu-%zu" : "%s%zu", n > 0 ? "," : "",
+                      first, last);
         first = last;
     }
     return out;
 }
 
-static int first_sibling(int cpu)
+static size_t first_sibling(size_t cpu)
 {
     char path[96];
-    int first = cpu;
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+    size_t first = cpu;
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%zu/topology/thread_siblings_list", cpu);
     FILE *file = fopen(path, "r");
     if (file == NULL) return cpu;
-    const int n = fscanf(file, "%d", &first);
+    const int n = fscanf(file, "%zu", &first);
     fclose(file);
-    return n == 1 && first >= 0 && first < CPU_SETSIZE ? first : cpu;
+    return n == 1 && first < CPU_SETSIZE ? first : cpu;
 }
 
 void ls_cpus_cores(const cpu_set_t *cpus, cpu_set_t *cores)
 {
     CPU_ZERO(cores);
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
         if (CPU_ISSET(cpu, cpus)) CPU_SET(first_sibling(cpu), cores);
 }

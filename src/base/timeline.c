@@ -32,5 +32,5 @@ ls_event *ls_timeline_events(size_t *n)
 
 void ls_timeline_record(ls_event_kind kind, int64_t index, double start, double end)
 {
-    ring[recorded++ % room] = (ls_event){start, end, kind, (int32_t)index};
+    ring[recorded++ % room] = (ls_event){start, end, (int32_t)kind, (int32_t)index};
 }

@@ -126,7 +126,7 @@ static void split_argument(const char *argument, char name[NAME], const char **v
     const char *equals = strchr(argument, '=');
     size_t n = equals ? (size_t)(equals - argument) : strlen(argument);
     if (n >= NAME) n = NAME - 1;
-    for (size_t i = 0; i < n; i++) name[i] = argument[i] == '_' ? '-' : argument[i];
+    for (size_t i = 0; i < n; i++) name[i] = (char)(argument[i] == '_' ? '-' : argument[i]);
     name[n] = 0;
     *value = equals ? equals + 1 : NULL;
 }

@@ -53,7 +53,7 @@ static void cifar_close(void *state)
 
 static ls_status open_file(const cifar_state *s, const ls_reader_paths *paths, const char *name, int i)
 {
-    const uint64_t record = (uint64_t)(s->variant->label_bytes + PIXELS);
+    const uint64_t record = (uint64_t)s->variant->label_bytes + PIXELS;
     LS_TRY(ls__input_open(paths, name, &s->file[i]));
     const ls_input *file = s->file[i];
     LS_REQUIRE(!file->packed, LS_EDATA, "%s: is packed; unpack it first (tar -xzf, or gunzip) and name the .bin files",

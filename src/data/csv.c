@@ -188,7 +188,7 @@ static ls_status count_rows(csv_state *s)
 static ls_status read_delimiter(const char *name, char *out)
 {
     const bool tab = name != NULL && strcmp(name, "tab") == 0;
-    *out = tab ? '\t' : name != NULL ? name[0] : 0;
+    *out = (char)(tab ? '\t' : name != NULL ? name[0] : 0);
     const bool single = tab || (name != NULL && strlen(name) == 1);
     LS_REQUIRE(single && !isalnum((unsigned char)*out) && strchr("\"\r\n+-.", *out) == NULL, LS_EUSAGE,
                "'delimiter' must be one character that is no part of a number, or tab; found '%s'",

@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "data/input.h"
 
+enum { FIRST_LINE = 1 << 10, MAX_LINE = 1 << 24 };
+
 ls_status ls__csv_text_open(ls_csv_text *text, const ls_reader_paths *paths, const char *name, char delimiter)
 {
     int fd;
@@ -24,7 +26,7 @@ ls_status ls__csv_text_open(ls_csv_text *text, const ls_reader_paths *paths, con
 void ls__csv_text_close(ls_csv_text *text)
 {
     if (text->file != NULL) fclose(text->file);
-    free(text->line); /* from getline */
+    ls_free(text->line);
     ls_free(text->path);
     *text = (ls_csv_text){0};
 }
@@ -43,21 +45,37 @@ static void drop_mark(ls_csv_text *text, size_t n)
     if (strncmp(text->line, "\xEF\xBB\xBF", 3) == 0) memmove(text->line, text->line + 3, n - 3 + 1);
 }
 
+static ls_status make_room(ls_csv_text *text)
+{
+    LS_REQUIRE(text->capacity < MAX_LINE, LS_EDATA, "%s:%" PRId64 ": a line of more than %d bytes", text->path,
+               text->line_number, MAX_LINE);
+    const size_t capacity = text->capacity > 0 ? 2 * text->capacity : FIRST_LINE;
+    char *line = ls_realloc(text->line, text->capacity, capacity, 1);
+    LS_REQUIRE(line != NULL, LS_ENOMEM, "%s: out of memory for a line", text->path);
+    text->line = line;
+    text->capacity = capacity;
+    return LS_OK;
+}
+
+/* Byte for byte, so that a file of zeros (a hole of any size) is refused where it begins. */
 static ls_status next_line(ls_csv_text *text, bool *found)
 {
-    ssize_t n = getline(&text->line, &text->capacity, text->file);
-    *found = n > 0;
+    size_t n = 0;
+    int byte;
     text->line_number++;
-    if (n <= 0) {
-        LS_REQUIRE(feof(text->file), LS_EDATA, "%s:%" PRId64 ": cannot be read: %s", text->path, text->line_number,
-                   strerror(errno));
-        return LS_OK;
+    while ((byte = getc_unlocked(text->file)) != EOF && byte != '\n') {
+        LS_REQUIRE(byte != 0, LS_EDATA, "%s:%" PRId64 ": expected text, found a zero byte", text->path,
+                   text->line_number);
+        if (n + 1 >= text->capacity) LS_TRY(make_room(text));
+        text->line[n++] = (char)byte;
     }
-    LS_REQUIRE(memchr(text->line, 0, (size_t)n) == NULL, LS_EDATA, "%s:%" PRId64 ": expected text, found a zero byte",
-               text->path, text->line_number);
-    if (text->line[n - 1] == '\n') text->line[--n] = 0;
-    if (n > 0 && text->line[n - 1] == '\r') text->line[--n] = 0;
-    if (text->line_number == 1) drop_mark(text, (size_t)n);
+    LS_REQUIRE(!ferror(text->file), LS_EDATA, "%s:%" PRId64 ": cannot be read: %s", text->path, text->line_number,
+               strerror(errno));
+    *found = n > 0 || byte == '\n';
+    if (text->capacity == 0) LS_TRY(make_room(text));
+    if (n > 0 && text->line[n - 1] == '\r') n--;
+    text->line[n] = 0;
+    if (text->line_number == 1) drop_mark(text, n);
     return LS_OK;
 }
 

@@ -92,10 +92,10 @@ bool ls_gemm_cuts_runs(int64_t k, bool transposed)
     return most_rows(k, transposed) > 0;
 }
 
-/* Rows of one product, such that all have about as many, and its columns. */
-static void find_block(int64_t m, int64_t k, bool transposed, int64_t *rows, int64_t *columns)
+/* Rows of one product, at most `most` and such that all have about as many, and its columns. */
+static void find_block(int64_t m, int64_t k, int64_t most, bool transposed, int64_t *rows, int64_t *columns)
 {
-    const int64_t most = most_rows(k, transposed), step = transposed ? LANES : 4 * LANES;
+    const int64_t step = transposed ? LANES : 4 * LANES;
     const int64_t groups = (m + most - 1) / most;
     int64_t area = SMALL_PRODUCT / (k > 0 ? k : 1);
     if (transposed && area > SMALL_AREA) area = SMALL_AREA;
@@ -116,7 +116,8 @@ void ls_gemm_runs(int64_t n_runs, int64_t m, int64_t n, int64_t k, const float *
 {
     int64_t rows = m, columns = n;
     if (m == 0) return;
-    if (ls_gemm_cuts_runs(k, w.transposed)) find_block(m, k, w.transposed, &rows, &columns);
+    const int64_t most = most_rows(k, w.transposed);
+    if (most > 0) find_block(m, k, most, w.transposed, &rows, &columns);
     for (int64_t j = 0; j < n; j += columns) {
         const ls_matrix part = {w.data + (w.transposed ? j * w.stride : j), w.stride, w.transposed};
         for (int64_t r = 0; r < n_runs; r++)

@@ -27,8 +27,8 @@ typedef struct ls_channel_slopes {
     const float *centre, *dy, *x, *shift;
 } ls_channel_slopes;
 
-/** dx = k.dy[c] dy + k.x[c] (x - k.centre[c]) + k.shift[c] */
-void ls_channel_gradient(const ls_channels *rows, const ls_channel_slopes *k, const float *x, const float *dy,
+/** dx = of.dy[c] dy + of.x[c] (x - of.centre[c]) + of.shift[c] */
+void ls_channel_gradient(const ls_channels *rows, const ls_channel_slopes *of, const float *x, const float *dy,
                          float *dx);
 
 /** Sums of w v over n in double, 8 lanes. */

@@ -227,8 +227,8 @@ static void batchnorm_backward(const ls_layer *l, const ls_pass *pass, const flo
 /* In double, rounded once. */
 static void batchnorm_finish(const ls_layer *l, const double *total, int64_t batch_rows, float *buffers)
 {
-    const int64_t k = l->in.dim[0];
-    const double momentum = ((const batchnorm_options *)l->options)->momentum, n = (double)(batch_rows * (l->n_in / k));
+    const int64_t k = l->in.dim[0], span = l->n_in / k;
+    const double momentum = ((const batchnorm_options *)l->options)->momentum, n = (double)(batch_rows * span);
     float *running_mean = buffers + l->buffer[0].first, *running_var = buffers + l->buffer[1].first;
     for (int64_t c = 0; c < k; c++) {
         const double mean = total[c] / n, var = (total[k + c] - total[c] * mean) / (n - 1.0);

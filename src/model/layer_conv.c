@@ -108,16 +108,17 @@ static ls_status conv_plan(ls_layer *layer)
     conv_options *o = layer->options;
     ls_window w = {.before = {0}};
     LS_TRY(plan_window(o, &layer->in, &w));
-    const int64_t channels = layer->in.dim[0] / o->groups, taps = w.kernel[0] * w.kernel[1];
-    int64_t all;
-    LS_REQUIRE(ls_mul_i64(taps * channels, ls__window_pixels(&w), &all) && all <= INT_MAX, LS_EUSAGE,
-               "an unfolded image of more than 2^31 numbers");
-    LS_REQUIRE(ls_mul_i64(taps * channels, o->filters, &all) && all <= INT_MAX, LS_EUSAGE, "more than 2^31 weights");
+    const int64_t channels = layer->in.dim[0] / o->groups;
+    int64_t taps, all;
+    LS_REQUIRE(ls_mul_i64(w.kernel[0] * w.kernel[1], channels, &taps) &&
+                   ls_mul_i64(taps, ls__window_pixels(&w), &all) && all <= INT_MAX,
+               LS_EUSAGE, "an unfolded image of more than 2^31 numbers");
+    LS_REQUIRE(ls_mul_i64(taps, o->filters, &all) && all <= INT_MAX, LS_EUSAGE, "more than 2^31 weights");
     ls__unfold_plan(&w, channels, &o->unfold);
     LS_REQUIRE(ls__unfold_floats(&o->unfold) <= INT_MAX && ls__unfold_padded_floats(&o->unfold) <= INT_MAX, LS_EUSAGE,
                "an unfolded image of more than 2^31 numbers");
     o->group_out = o->filters / o->groups;
-    o->n_taps = taps * channels;
+    o->n_taps = taps;
     o->n_weights = o->group_out * o->n_taps;
     o->image_size = layer->n_in / o->groups;
     layer->out = (ls_shape){.n_dim = 3, .dim = {o->filters, w.out[0], w.out[1]}};

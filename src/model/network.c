@@ -96,13 +96,26 @@ static ls_status plan_layers(ls_network *network)
     return LS_OK;
 }
 
+/* Sizes that layers make of it cannot overflow. */
+static ls_status check_input(const ls_shape *in)
+{
+    char shape[96];
+    int64_t n = 1;
+    bool fits = true;
+    for (int i = 0; i < in->n_dim; i++) fits = fits && ls_mul_i64(n, in->dim[i], &n);
+    LS_REQUIRE(fits && n <= MAX_ROW_FLOATS, LS_EUSAGE, "a sample of %s has more than 2^31 numbers",
+               ls_shape_text(in, shape));
+    return LS_OK;
+}
+
 ls_status ls_network_create(ls_node *model, const ls_shape *in, ls_network **out)
 {
     *out = NULL;
     ls_network *network = ls_calloc(1, sizeof *network);
     LS_REQUIRE(network != NULL, LS_ENOMEM, "out of memory for a network");
     network->in = *in;
-    ls_status status = ls__model_list_read(model, &network->layers);
+    ls_status status = check_input(in);
+    if (status == LS_OK) status = ls__model_list_read(model, &network->layers);
     if (status == LS_OK) status = plan_layers(network);
     if (status == LS_OK) status = ls__network_plan_buffers(network);
     if (status != LS_OK) ls_network_destroy(&network);

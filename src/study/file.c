@@ -81,7 +81,8 @@ static ls_status read_arms(const ls_node *node, ls_study_settings *s)
                ls_node_place(node, place, sizeof place));
     for (int i = 0; i < node->n; i++) {
         int arm = 0;
-        while (arm < LS_N_ARMS && (node->child[i]->kind != LS_NODE_SCALAR || strcmp(node->child[i]->text, rules[arm])))
+        while (arm < LS_N_ARMS &&
+               (node->child[i]->kind != LS_NODE_SCALAR || strcmp(node->child[i]->text, rules[arm]) != 0))
             arm++;
         LS_REQUIRE(arm < LS_N_ARMS, LS_EUSAGE, "%s: 'arms' knows fixed, linear, sqrt",
                    ls_node_place(node->child[i], place, sizeof place));

@@ -117,8 +117,10 @@ static bool take_looks(const json_t *looks, ls_trial *out)
     const size_t n = json_array_size(looks);
     out->look = ls_calloc(n + 1, sizeof *out->look);
     if (out->look == NULL || n > INT32_MAX) return false;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (!take_look(json_array_get(looks, i), &out->look[i])) return false;
+        if (out->look[i].iteration < (i > 0 ? out->look[i - 1].iteration : 0)) return false;
+    }
     out->n_looks = (int)n;
     return n > 0;
 }
@@ -133,7 +135,7 @@ static bool take_record(const json_t *record, ls_trial *out)
         json_unpack((json_t *)record, "{s:I, s:F, s:I, s:I, s:I, s:I, s:b, s:F, s:I, s:o}", "size", &size, "lr", &lr,
                     "init_seed", &init, "order_seed", &order, "look_every", &every, "iterations", &iterations,
                     "diverged", &diverged, "seconds", &seconds, "ranks", &ranks, "looks", &looks);
-    if (bad != 0 || every < 1) return false;
+    if (bad != 0 || size < 1 || every < 1 || iterations < 0 || ranks < 0 || ranks > INT32_MAX) return false;
     *out = (ls_trial){.key = {size, lr, real_of(json_object_get(record, "momentum")), init, order, every},
                       .iterations = iterations,
                       .diverged = diverged != 0,

@@ -14,8 +14,6 @@
 #include "base/mem.h"
 #include "study/report_internal.h"
 
-extern char **environ;
-
 void ls_report_warn(ls_report *report, const char *format, ...)
 {
     char text[1024];

@@ -20,7 +20,7 @@ static int by_steps(const void *a, const void *b)
 
 int64_t ls_study_median(const ls_size_result *r, int t)
 {
-    int64_t steps[LS_STUDY_MAX_SEEDS];
+    int64_t steps[LS_STUDY_MAX_SEEDS] = {0};
     const int n = r->n_scores;
     for (int i = 0; i < n; i++) steps[i] = r->score[i].steps[t];
     qsort(steps, (size_t)n, sizeof *steps, by_steps);
@@ -107,7 +107,8 @@ static double epochs_of(const ls_study *s, int64_t size, int64_t steps)
     const int64_t n = s->file->settings.n_samples, whole = n / size;
     const bool drop = s->file->base->batch.drop_last;
     const int64_t per_epoch = drop ? whole : (n + size - 1) / size, samples = drop ? whole * size : n;
-    return ((double)(steps / per_epoch) * (double)samples + (double)(steps % per_epoch) * (double)size) / (double)n;
+    const int64_t epochs = steps / per_epoch, rest = steps % per_epoch;
+    return ((double)epochs * (double)samples + (double)rest * (double)size) / (double)n;
 }
 
 /* A run that did not get there is censored at its cap; a series has the sizes that may be fitted together. */

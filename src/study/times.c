@@ -43,7 +43,8 @@ static void read_known(const ls_study *s, ls_study_time *times, int capacity, in
         json_int_t size, ranks;
         double ms, spread;
         if (json_unpack(one, "{s:I, s:I, s:F, s:F}", "size", &size, "ranks", &ranks, "iteration_ms", &ms, "spread_ms",
-                        &spread) != 0)
+                        &spread) != 0 ||
+            ranks < 1 || ranks > INT32_MAX)
             continue;
         if (*n < capacity && find(times, *n, size, (int)ranks) == NULL)
             times[(*n)++] = (ls_study_time){size, (int)ranks, ms, spread};

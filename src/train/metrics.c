@@ -10,7 +10,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sink.h"
+#include "base/text.h"
 #include "train/events.h"
+
+enum { MAX_LINE = 16 << 20 };
 
 struct ls_metrics {
     ls_sink lines;
@@ -34,29 +37,32 @@ static int64_t iteration_of(const char *line, size_t n)
     return value;
 }
 
-/* Bytes of the lines up to the first that is later than keep_iteration or broken. */
-static size_t kept_bytes(const char *data, size_t n, int64_t keep_iteration)
+/* Bytes of the lines up to the first that is later than keep_iteration or broken, as one longer than `line` is. */
+static size_t kept_bytes(FILE *file, char line[MAX_LINE], int64_t keep_iteration)
 {
     size_t at = 0;
-    while (at < n) {
-        const char *end = memchr(data + at, '\n', n - at);
-        if (end == NULL) break;
-        const int64_t iteration = iteration_of(data + at, (size_t)(end - data) - at);
+    while (fgets(line, MAX_LINE, file) != NULL) {
+        const size_t n = strlen(line);
+        if (n == 0 || line[n - 1] != '\n') break;
+        const int64_t iteration = iteration_of(line, n - 1);
         if (iteration == -2 || iteration > keep_iteration) break;
-        at = (size_t)(end - data) + 1;
+        at += n;
     }
     return at;
 }
 
 static ls_status cut(const char *path, int64_t keep_iteration)
 {
-    char *data;
-    size_t n;
-    if (access(path, F_OK) != 0) return LS_OK;
-    const ls_status status = ls_file_read(path, SIZE_MAX / 2, &data, &n);
-    if (status != LS_OK) return status == LS_EUSAGE ? LS_EOUTPUT : status;
-    const size_t kept = kept_bytes(data, n, keep_iteration);
-    ls_free(data);
+    FILE *file = fopen(path, "r");
+    if (file == NULL && errno == ENOENT) return LS_OK;
+    LS_REQUIRE(file != NULL, LS_EOUTPUT, "%s: cannot be read: %s", path, strerror(errno));
+    char *line = ls_calloc(MAX_LINE, 1);
+    const size_t kept = line != NULL ? kept_bytes(file, line, keep_iteration) : 0;
+    const int cause = ferror(file) ? errno : 0;
+    fclose(file);
+    ls_free(line);
+    LS_REQUIRE(line != NULL, LS_ENOMEM, "out of memory for metrics");
+    LS_REQUIRE(cause == 0, LS_EOUTPUT, "%s: cannot be read: %s", path, strerror(cause));
     LS_REQUIRE(truncate(path, (off_t)kept) == 0, LS_EOUTPUT, "%s: cannot be written: %s", path, strerror(errno));
     return LS_OK;
 }

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/mem.h"
 #include "base/option.h"
 #include "lockstep/config.h"
 #include "lockstep/job.h"
@@ -51,6 +52,20 @@ static ls_status lay_out_course(const ls_config *config, int64_t n_samples, ls_c
     return LS_OK;
 }
 
+/* What any product of epochs, iterations and samples may come to (double counts them exactly). */
+#define MAX_SAMPLES 9007199254740992
+
+static ls_status check_length(const ls_config *config, int64_t n_samples)
+{
+    const ls_config *c = config;
+    int64_t epochs = c->train.epochs != LS_AUTO ? c->train.epochs : 0, all;
+    if (c->batch.n_phases > 0 && c->batch.phase[c->batch.n_phases - 1].epoch > epochs)
+        epochs = c->batch.phase[c->batch.n_phases - 1].epoch;
+    LS_REQUIRE(n_samples <= MAX_SAMPLES && ls_mul_i64(epochs, n_samples, &all) && all <= MAX_SAMPLES, LS_EUSAGE,
+               "%" PRId64 " epochs of %" PRId64 " samples are more samples than 2^53", epochs, n_samples);
+    return LS_OK;
+}
+
 /* Whatever limit is reached first. */
 static int64_t count_iterations(const ls_course *course, const ls_config *config)
 {
@@ -86,6 +101,7 @@ ls_status ls_plan_create(const ls_config *config, int64_t n_samples, ls_plan *ou
 {
     ls_plan p = {.n_samples = n_samples, .drop_last = config->batch.drop_last};
     LS_REQUIRE(n_samples >= 1, LS_EUSAGE, "the training set is empty; look at the file of data.train and its 'limit'");
+    LS_TRY(check_length(config, n_samples));
     LS_TRY(lay_out_course(config, n_samples, &p.course));
     const ls_phase *first = &p.course.phase[0];
     p.global_batch_size = first->batch_size;
@@ -96,6 +112,10 @@ ls_status ls_plan_create(const ls_config *config, int64_t n_samples, ls_plan *ou
                              ? config->batch.micro_batch_size
                              : auto_micro_batch(largest_size(&p.course), p.n_shards);
     p.total_iterations = count_iterations(&p.course, config);
+    int64_t all;
+    LS_REQUIRE(ls_mul_i64(p.total_iterations, largest_batch(&p), &all) && all <= MAX_SAMPLES, LS_EUSAGE,
+               "%" PRId64 " iterations of up to %" PRId64 " samples are more samples than 2^53", p.total_iterations,
+               largest_batch(&p));
     *out = p;
     return LS_OK;
 }

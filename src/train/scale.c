@@ -1,6 +1,7 @@
 #include "lockstep/scale.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -16,11 +17,22 @@ static ls_status read_key(const json_t *object, const char *path, const char *ke
     return LS_OK;
 }
 
+static ls_status read_count(const json_t *object, const char *path, const char *key, int *out)
+{
+    double value = 0;
+    LS_TRY(read_key(object, path, key, 1, &value));
+    LS_REQUIRE(value >= 1 && value <= INT_MAX, LS_EUSAGE, "%s: '%s' is %g, expected a number from 1 to %d", path, key,
+               value, INT_MAX);
+    *out = (int)value;
+    return LS_OK;
+}
+
 static ls_status read_keys(const json_t *object, const char *path, ls_measured *m)
 {
-    double ranks = 0, batch = 0, whole = 0;
-    LS_TRY(read_key(object, path, "ranks", 1, &ranks));
-    LS_TRY(read_key(object, path, "global_batch_size", 1, &batch));
+    int batch = 0;
+    double whole = 0;
+    LS_TRY(read_count(object, path, "ranks", &m->ranks));
+    LS_TRY(read_count(object, path, "global_batch_size", &batch));
     LS_TRY(read_key(object, path, "iteration_ms", 1e-3, &whole));
     LS_TRY(read_key(object, path, "data_ms", 1e-3, &m->data_s));
     LS_TRY(read_key(object, path, "forward_ms", 1e-3, &m->forward_s));
@@ -28,8 +40,7 @@ static ls_status read_keys(const json_t *object, const char *path, ls_measured *
     LS_TRY(read_key(object, path, "add_ms", 1e-3, &m->add_s));
     LS_TRY(read_key(object, path, "update_ms", 1e-3, &m->update_s));
     LS_TRY(read_key(object, path, "shards", 1, &m->shards));
-    m->ranks = (int)ranks;
-    m->global_batch_size = (int64_t)batch;
+    m->global_batch_size = batch;
     const double parts = m->data_s + m->forward_s + m->backward_s + m->add_s + m->update_s;
     m->overhead_s = whole > parts ? whole - parts : 0.0;
     return LS_OK;

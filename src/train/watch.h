@@ -5,11 +5,13 @@
 
 #include "lockstep/trainer.h"
 
+enum { LS_METRIC_LOSS, LS_METRIC_ACCURACY, LS_METRIC_ERROR };
+
 /** A metric of a held-out set. */
 typedef struct ls_metric {
     int which; /* LS_VALIDATION or LS_TEST; -1: none */
-    enum { LS_METRIC_LOSS, LS_METRIC_ACCURACY, LS_METRIC_ERROR } kind;
-    bool ema; /* of the parameters' moving average */
+    int kind;  /* LS_METRIC_* */
+    bool ema;  /* of the parameters' moving average */
 } ls_metric;
 
 typedef struct ls_watch {

@@ -24,7 +24,8 @@ static void raw_images(float raw[N * F])
 
 static ls_dataset make_set(const float *raw, int64_t n, ls_feature_type type, uint8_t *bytes)
 {
-    ls_dataset set = {.info = {.n_samples = n, .n_features = F, .dim = {C, H, W}, .n_dim = 3, .feature_type = type}};
+    ls_dataset set = {
+        .info = {.n_samples = n, .n_features = F, .dim = {C, H, W}, .n_dim = 3, .feature_type = (int32_t)type}};
     for (int i = 0; i < n * F; i++) bytes[i] = (uint8_t)raw[i];
     set.features = type == LS_FEATURE_U8 ? (const void *)bytes : (const void *)raw;
     return set;

@@ -128,8 +128,8 @@ static void alignment_does_not_change_bits(void **state)
             const bool at = bits & 1, bt = bits & 2;
             float *a = matrix(m * k, 5), *b = matrix(k * n, 6), *first = matrix(m * n, 7), *c = matrix(m * n + 16, 7);
             float *original = matrix(m * n, 7);
-            ls_gemm(m, n, k, (ls_matrix){a, at ? m : k, at}, (ls_matrix){b, bt ? k : n, bt}, bits & 4 ? 1 : 0, first,
-                    n);
+            ls_gemm(m, n, k, (ls_matrix){a, at ? m : k, at}, (ls_matrix){b, bt ? k : n, bt}, bits & 4 ? 1.0f : 0.0f,
+                    first, n);
             for (int shift = 1; shift < 16; shift++) {
                 const int sa = shift, sb = (3 * shift) % 16, sc = (7 * shift) % 16;
                 float *moved_a = matrix(m * k + 16, 8), *moved_b = matrix(k * n + 16, 9);
@@ -137,7 +137,7 @@ static void alignment_does_not_change_bits(void **state)
                 memcpy(moved_b + sb, b, (size_t)(k * n) * 4);
                 memcpy(c + sc, original, (size_t)(m * n) * 4);
                 ls_gemm(m, n, k, (ls_matrix){moved_a + sa, at ? m : k, at}, (ls_matrix){moved_b + sb, bt ? k : n, bt},
-                        bits & 4 ? 1 : 0, c + sc, n);
+                        bits & 4 ? 1.0f : 0.0f, c + sc, n);
                 assert_memory_equal(c + sc, first, (size_t)(m * n) * 4);
                 ls_free(moved_a);
                 ls_free(moved_b);

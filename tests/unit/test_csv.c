@@ -234,14 +234,37 @@ static void random_bytes_never_crash(void **state)
     }
 }
 
+/* A hole of a terabyte costs no disk, and its first byte no memory; a line longer than any buffer is refused. */
+static void holes_and_endless_lines(void **state)
+{
+    (void)state;
+    enum { LINE = 17 << 20 };
+    char path[128];
+    put_text("t", "1,2\n3,4");
+    assert_int_equal(truncate(test_path("t", path), (off_t)1 << 40), 0);
+    assert_not_opened("{format: csv, file: t}", LS_EDATA, "/t:2: expected text, found a zero byte", "");
+    char *line = ls_calloc(LINE, 1);
+    assert_non_null(line);
+    put_bytes("t", memset(line, '1', LINE), LINE);
+    ls_free(line);
+    assert_not_opened("{format: csv, file: t}", LS_EDATA, "/t:1: a line of more than 16777216 bytes", "");
+    put_text("t", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_table_with_header), cmocka_unit_test(a_table_without_header),
-        cmocka_unit_test(header_choices),      cmocka_unit_test(targets_keep_their_order),
-        cmocka_unit_test(delimiters),          cmocka_unit_test(wrong_columns),
-        cmocka_unit_test(wrong_fields),        cmocka_unit_test(short_lines_are_refused_while_opening),
-        cmocka_unit_test(a_file_that_changes), cmocka_unit_test(random_bytes_never_crash),
+        cmocka_unit_test(a_table_with_header),
+        cmocka_unit_test(a_table_without_header),
+        cmocka_unit_test(header_choices),
+        cmocka_unit_test(targets_keep_their_order),
+        cmocka_unit_test(delimiters),
+        cmocka_unit_test(wrong_columns),
+        cmocka_unit_test(wrong_fields),
+        cmocka_unit_test(short_lines_are_refused_while_opening),
+        cmocka_unit_test(a_file_that_changes),
+        cmocka_unit_test(random_bytes_never_crash),
+        cmocka_unit_test(holes_and_endless_lines),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

@@ -4,7 +4,8 @@
 
 static ls_dataset_info info_of(int64_t n, int64_t channels, int64_t height, int64_t width, ls_feature_type type)
 {
-    ls_dataset_info info = {.n_samples = n, .n_features = channels * height * width, .n_dim = 3, .feature_type = type};
+    ls_dataset_info info = {.n_samples = n, .n_features = channels * height * width, .n_dim = 3};
+    info.feature_type = (int32_t)type;
     info.dim[0] = channels;
     info.dim[1] = height;
     info.dim[2] = width;

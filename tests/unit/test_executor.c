@@ -167,8 +167,8 @@ static void test_mixed_networks_equal_twin(void **state)
         "[residual: {body: [dense: 9, tanh], shortcut: [dense: 9, relu]}, layernorm: {eps: 0.1}, dense: 3]",
         "[residual: {body: [relu], shortcut: [relu]}, dense: 4, residual: {body: [dense: 3], shortcut: [dense: 3]}]",
         "[dense: 5, residual: [dense: 5, residual: [relu, dense: 5], relu, residual: [sigmoid]], relu, dense: 2]",
-        "[dense: 4, residual: {body: [residual: {body: [dense: 7], shortcut: [relu, dense: 7]}, relu, dense: 3], "
-        "shortcut: [residual: [tanh], dense: 3]}, relu, residual: [residual: [residual: [residual: [gelu]]]]]",
+        ("[dense: 4, residual: {body: [residual: {body: [dense: 7], shortcut: [relu, dense: 7]}, relu, dense: 3], "
+         "shortcut: [residual: [tanh], dense: 3]}, relu, residual: [residual: [residual: [residual: [gelu]]]]]"),
         "[conv: {filters: 3, kernel: 2, padding: 1}, relu, maxpool: 2, conv: {filters: 2, kernel: 1}, tanh, dense: 3]",
     };
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) check_network(models[i]);

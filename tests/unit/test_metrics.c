@@ -165,6 +165,25 @@ static void a_broken_end_is_cut(void **state)
     check_cut(START AT(10) "\0\0\0", sizeof(START AT(10)) - 1 + 3, 20, START AT(10)); /* a hole after a power cut */
 }
 
+/* A terabyte that takes no room on the disk: read no further than to its first broken line. */
+static void a_hole_is_cut(void **state)
+{
+    (void)state;
+    char path[128];
+    put_text("metrics.jsonl", START AT(10) "{\"event\": \"train\", \"iteration\": 1152921504606846976}\n");
+    assert_int_equal(truncate(test_path("metrics.jsonl", path), (off_t)1 << 40), 0);
+    ls_metrics *m = open_metrics(true, 20);
+    ls_metrics_close(&m);
+    content();
+    assert_string_equal(text, START AT(10));
+    put_text("metrics.jsonl", START);
+    assert_int_equal(truncate(path, (off_t)1 << 40), 0);
+    m = open_metrics(true, 20);
+    ls_metrics_close(&m);
+    content();
+    assert_string_equal(text, START);
+}
+
 static void resuming_without_a_file(void **state)
 {
     (void)state;
@@ -304,6 +323,7 @@ int main(void)
         cmocka_unit_test(a_broken_end_is_cut),          cmocka_unit_test(resuming_without_a_file),
         cmocka_unit_test(files_that_cannot_be_written), cmocka_unit_test(lines_wait_for_the_disk),
         cmocka_unit_test(events_wait_for_the_disk),     cmocka_unit_test(no_metrics_are_legal),
+        cmocka_unit_test(a_hole_is_cut),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

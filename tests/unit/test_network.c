@@ -73,7 +73,7 @@ static void test_tensors_are_named_and_aligned(void **state)
         for (int d = 0; d < t->n_dim; d++) assert_int_equal(t->dim[d], dims[i][d]);
         assert_int_equal(t->n, dims[i][0] * (dims[i][1] ? dims[i][1] : 1));
         assert_int_equal(t->is_bias, strstr(t->name, "bias") != NULL);
-        assert_int_equal(t->first * sizeof(float) % 64, 0);
+        assert_int_equal(t->first % (64 / (int64_t)sizeof(float)), 0);
         assert_in_range(t->first - end, 0, 15);
         end = t->first + t->n;
         n += t->n;
@@ -118,17 +118,38 @@ static void test_model_is_completed(void **state)
     ls_text_free(&text);
 }
 
-static void refused(const char *yaml, const char *word, const char *other)
+static void refused_with(const ls_shape *in, const char *yaml, const char *word, const char *other)
 {
-    const ls_shape in = {1, {4}};
-    ls_network *network = (ls_network *)&in;
+    ls_network *network = (ls_network *)yaml;
     ls_node *model = parse(yaml);
-    const ls_status status = ls_network_create(model, &in, &network);
+    const ls_status status = ls_network_create(model, in, &network);
     if (status != LS_EUSAGE) fail_msg("%s: status %d", yaml, status);
     assert_null(network);
     assert_message(word);
     assert_message(other);
     ls_node_destroy(&model);
+}
+
+static void refused(const char *yaml, const char *word, const char *other)
+{
+    refused_with(&(ls_shape){1, {4}}, yaml, word, other);
+}
+
+/* Shapes and layers whose sizes would overflow. */
+static void test_absurd_sizes_are_refused(void **state)
+{
+    (void)state;
+    const int64_t large = INT64_C(1) << 60;
+    const ls_shape picture = {3, {1, 6, 5}};
+    refused_with(&(ls_shape){1, {large}}, "[relu]", "a sample of [1152921504606846976]", "more than 2^31 numbers");
+    refused_with(&(ls_shape){3, {large, 2, 8}}, "[maxpool: 2]", "a sample of [1152921504606846976, 2, 8]", "2^31");
+    refused_with(&picture,
+                 "[conv: {filters: 16777216, kernel: 1}, conv: {filters: 1, kernel: 1048576, padding: 1048576}]",
+                 "layer 1 (conv) with input [16777216, 6, 5]", "an unfolded image of more than 2^31 numbers");
+    refused_with(&picture, "[conv: {filters: 1, kernel: 3, padding: 1048576}]", "layer 0 (conv)", "2^31 numbers");
+    refused_with(&picture, "[conv: {filters: 2147483647, kernel: 3}]", "layer 0 (conv)", "more than 2^31 weights");
+    refused("[dense: 2147483647, dense: 2147483647, dense: 2147483647]", "layer 1 (dense) with input [2147483647]",
+            "too many parameters");
 }
 
 static void test_refusals_name_place_and_reason(void **state)
@@ -341,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_shapes_go_from_layer_to_layer),
         cmocka_unit_test(test_model_is_completed),
         cmocka_unit_test(test_refusals_name_place_and_reason),
+        cmocka_unit_test(test_absurd_sizes_are_refused),
         cmocka_unit_test(test_wrong_initialisers_are_refused),
         cmocka_unit_test(test_too_deep_is_refused),
         cmocka_unit_test(test_destroy_accepts_null),

@@ -210,6 +210,22 @@ static void wrong_dictionaries(void **state)
     }
 }
 
+/* 2^60 elements in a packed file of a hundred bytes, in each role. */
+static void packed_absurd_sizes(void **state)
+{
+    (void)state;
+    uint8_t bytes[512];
+    put_npy("x", "<f4", "(1152921504606846976,)", values, sizeof values);
+    const size_t n = get_bytes("x", bytes, sizeof bytes);
+    put_gzip("x.gz", bytes, n);
+    put_npy("good", "<f4", "(2, 3)", values, sizeof values);
+    const char *const specs[] = {"{format: npy, features: x.gz}", "{format: npy, features: good, labels: x.gz}",
+                                 "{format: npy, features: good, targets: x.gz}"};
+    for (int i = 0; i < 3; i++)
+        assert_not_opened(specs[i], LS_EDATA, "/x.gz (unpacked): byte 128: expected 4611686018427387904 bytes of",
+                          "cannot unpack to so many");
+}
+
 static void wrong_beginnings(void **state)
 {
     (void)state;
@@ -275,7 +291,7 @@ int main(void)
         cmocka_unit_test(targets),           cmocka_unit_test(wrong_labels),
         cmocka_unit_test(not_finite),        cmocka_unit_test(wrong_dictionaries),
         cmocka_unit_test(wrong_beginnings),  cmocka_unit_test(every_changed_bit),
-        cmocka_unit_test(large_and_packed),
+        cmocka_unit_test(large_and_packed),  cmocka_unit_test(packed_absurd_sizes),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

@@ -108,6 +108,11 @@ static void refused(void **state)
     config.batch.drop_last = false;
     assert_int_equal(ls_plan_create(&config, 0, &plan), LS_EUSAGE);
     assert_non_null(strstr(ls_status_message(), "empty"));
+    config = configuration(10, 1000000000, LS_AUTO, false);
+    assert_int_equal(ls_plan_create(&config, 9007199254, &plan), LS_EUSAGE);
+    config = configuration(70000, LS_AUTO, 1000000000000000, false); /* 60000 samples each */
+    assert_int_equal(ls_plan_create(&config, 60000, &plan), LS_EUSAGE);
+    assert_non_null(strstr(ls_status_message(), "of up to 60000 samples are more samples than 2^53"));
 }
 
 /* Whatever limit is reached first ends. */

@@ -187,7 +187,7 @@ static void slow_rates_are_abandoned(void **state)
             infeasible += p->status == LS_TRIAL_INFEASIBLE;
             assert_true((p->status == LS_TRIAL_INFEASIBLE) == diverges);
             if (p->status == LS_TRIAL_INCOMPLETE) assert_true(p->steps == -1 && steps > (double)p->cap);
-            if (p->status == LS_TRIAL_COMPLETE) assert_true(p->steps >= steps && p->steps <= p->cap);
+            if (p->status == LS_TRIAL_COMPLETE) assert_true((double)p->steps >= steps && p->steps <= p->cap);
             assert_true(p->status != LS_TRIAL_CENSORED);
         }
     }

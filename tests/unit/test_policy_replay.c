@@ -220,8 +220,8 @@ static void speculation_keeps_workers_busy(void **state)
     }
     print_message("workers 1 2 3 4: speed-up 1 %.2f %.2f %.2f\n", (double)time[1] / (double)time[2],
                   (double)time[1] / (double)time[3], (double)time[1] / (double)time[4]);
-    assert_true(time[2] < 0.65 * time[1]);
-    assert_true(time[4] < 0.45 * time[1]);
+    assert_true((double)time[2] < 0.65 * (double)time[1]);
+    assert_true((double)time[4] < 0.45 * (double)time[1]);
 }
 
 /* A replay of many records takes milliseconds. */

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -212,7 +213,7 @@ static void waits_are_added_up(void **state)
     ls_board_go(13.0);
     ls_board_use(NULL);
     const uint64_t where = atomic_load(&n.place[0].where);
-    assert_float_equal(ls_board_waited_s - before, 2.0, 1e-6); /* times are kept in ns */
+    assert_true(fabs(ls_board_waited_s - before - 2.0) < 1e-6); /* times are kept in ns */
     assert_int_equal(ls_place_phase(where), LS_PHASE_FORWARD);
     assert_int_equal(ls_place_wait(where), LS_WAIT_NONE);
     assert_int_equal(ls_place_iteration(where), 3);

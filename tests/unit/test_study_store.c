@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "study/record.h"
 #include "study/store.h"
 #include "study/trial.h"
 
@@ -90,6 +91,47 @@ static void test_longer_record_stays(void **state)
     assert_int_equal(ls_store_refresh(store, &changed), LS_OK);
     assert_false(changed);
     ls_store_destroy(&store);
+}
+
+#define RECORD(size, iterations, ranks, looks)                                                                         \
+    "{\"size\": " size                                                                                                 \
+    ", \"lr\": 0.1, \"init_seed\": 1, \"order_seed\": 2, \"look_every\": 10, \"iterations\": " iterations              \
+    ", \"diverged\": false, \"seconds\": 1.5, \"ranks\": " ranks ", \"looks\": [" looks "]}"
+
+static ls_status read_text(const char *text)
+{
+    char path[128];
+    ls_trial trial;
+    snprintf(path, sizeof path, "%s/record.json", directory);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0 && fclose(file) == 0);
+    const ls_status status = ls_trial_read(path, &trial);
+    ls_trial_destroy(&trial);
+    return status;
+}
+
+/* Counts that no trial has, and looks that do not follow one another. */
+static void test_impossible_records_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        RECORD("0", "20", "2", "[0, 1, 1, 1, 1]"),
+        RECORD("64", "-1", "2", "[0, 1, 1, 1, 1]"),
+        RECORD("64", "20", "1152921504606846976", "[0, 1, 1, 1, 1]"),
+        RECORD("64", "20", "-2", "[0, 1, 1, 1, 1]"),
+        RECORD("1e300", "20", "2", "[0, 1, 1, 1, 1]"),
+        RECORD("9223372036854775808", "20", "2", "[0, 1, 1, 1, 1]"),
+        RECORD("64", "20", "2", "[-10, 1, 1, 1, 1]"),
+        RECORD("64", "20", "2", "[10, 1, 1, 1, 1], [0, 1, 1, 1, 1]"),
+        RECORD("64", "20", "2", "[1e18, 1, 1, 1, 1]"),
+        RECORD("64", "20", "2", "[0, 1, 1, 1]"),
+        RECORD("64", "20", "2", ""),
+    };
+    assert_int_equal(read_text(RECORD("64", "20", "2", "[0, 1, 1, 1, 1], [10, 1, null, 1, 1]")), LS_OK);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (read_text(wrong[i]) != LS_EDATA) fail_msg("taken: %s", wrong[i]);
+    assert_non_null(strstr(ls_status_message(), "record.json is not the record of a trial"));
 }
 
 static bool claims(ls_store *store, const char *name)
@@ -175,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_record_comes_back, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(test_longer_record_stays, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(test_impossible_records_are_refused, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(test_claims, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(test_a_lost_claim_is_left_alone, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(test_a_claim_is_kept_renewed, make_directory, remove_directory)};

@@ -141,7 +141,8 @@ static const ls_run_state fresh = {.best_value = NAN, .best_saved = NAN, .target
 static bool update(const ls_watch *watch, const ls_config *config, int64_t iteration, double loss, double accuracy,
                    ls_run_state *run)
 {
-    const ls_evaluation evaluations[LS_N_SETS] = {[LS_TEST] = {true, 80, loss, accuracy}};
+    const ls_evaluation evaluations[LS_N_SETS] = {
+        [LS_TEST] = {.present = true, .n = 80, .loss = loss, .accuracy = accuracy}};
     run->iteration = iteration;
     return ls_watch_update(watch, config, evaluations, run);
 }
