@@ -30,7 +30,7 @@ static void long_texts_are_cut(void **state)
     char text[LS_CPUS_TEXT];
     cpu_set_t cpus;
     CPU_ZERO(&cpus);
-    for (int i = 0; i < CPU_SETSIZE; i += 3) CPU_SET(i, &cpus);
+    for (size_t i = 0; i < CPU_SETSIZE; i += 3) CPU_SET(i, &cpus);
     assert_int_equal(strncmp(ls_cpus_text(&cpus, text), "0,3,6,", 6), 0);
     assert_in_range(strlen(text), 200, LS_CPUS_TEXT - 1);
     memset(&cpus, 0xff, sizeof cpus);

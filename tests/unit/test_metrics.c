@@ -318,11 +318,16 @@ static void no_metrics_are_legal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_kinds_of_values),          cmocka_unit_test(many_lines),
-        cmocka_unit_test(a_new_run_replaces),           cmocka_unit_test(resuming_cuts_back),
-        cmocka_unit_test(a_broken_end_is_cut),          cmocka_unit_test(resuming_without_a_file),
-        cmocka_unit_test(files_that_cannot_be_written), cmocka_unit_test(lines_wait_for_the_disk),
-        cmocka_unit_test(events_wait_for_the_disk),     cmocka_unit_test(no_metrics_are_legal),
+        cmocka_unit_test(all_kinds_of_values),
+        cmocka_unit_test(many_lines),
+        cmocka_unit_test(a_new_run_replaces),
+        cmocka_unit_test(resuming_cuts_back),
+        cmocka_unit_test(a_broken_end_is_cut),
+        cmocka_unit_test(resuming_without_a_file),
+        cmocka_unit_test(files_that_cannot_be_written),
+        cmocka_unit_test(lines_wait_for_the_disk),
+        cmocka_unit_test(events_wait_for_the_disk),
+        cmocka_unit_test(no_metrics_are_legal),
         cmocka_unit_test(a_hole_is_cut),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

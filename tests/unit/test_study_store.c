@@ -116,19 +116,19 @@ static void test_impossible_records_are_refused(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        RECORD("0", "20", "2", "[0, 1, 1, 1, 1]"),
-        RECORD("64", "-1", "2", "[0, 1, 1, 1, 1]"),
-        RECORD("64", "20", "1152921504606846976", "[0, 1, 1, 1, 1]"),
-        RECORD("64", "20", "-2", "[0, 1, 1, 1, 1]"),
-        RECORD("1e300", "20", "2", "[0, 1, 1, 1, 1]"),
-        RECORD("9223372036854775808", "20", "2", "[0, 1, 1, 1, 1]"),
-        RECORD("64", "20", "2", "[-10, 1, 1, 1, 1]"),
-        RECORD("64", "20", "2", "[10, 1, 1, 1, 1], [0, 1, 1, 1, 1]"),
-        RECORD("64", "20", "2", "[1e18, 1, 1, 1, 1]"),
+        RECORD("0", "20", "2", "[0, 1, 1, 1, 1, 1]"),
+        RECORD("64", "-1", "2", "[0, 1, 1, 1, 1, 1]"),
+        RECORD("64", "20", "1152921504606846976", "[0, 1, 1, 1, 1, 1]"),
+        RECORD("64", "20", "-2", "[0, 1, 1, 1, 1, 1]"),
+        RECORD("1e300", "20", "2", "[0, 1, 1, 1, 1, 1]"),
+        RECORD("9223372036854775808", "20", "2", "[0, 1, 1, 1, 1, 1]"),
+        RECORD("64", "20", "2", "[-10, 1, 1, 1, 1, 1]"),
+        RECORD("64", "20", "2", "[10, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1]"),
+        RECORD("64", "20", "2", "[1e18, 1, 1, 1, 1, 1]"),
         RECORD("64", "20", "2", "[0, 1, 1, 1]"),
         RECORD("64", "20", "2", ""),
     };
-    assert_int_equal(read_text(RECORD("64", "20", "2", "[0, 1, 1, 1, 1], [10, 1, null, 1, 1]")), LS_OK);
+    assert_int_equal(read_text(RECORD("64", "20", "2", "[0, 1, 1, 1, 1, 1], [10, 1, null, 1, 1, 1]")), LS_OK);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         if (read_text(wrong[i]) != LS_EDATA) fail_msg("taken: %s", wrong[i]);
     assert_non_null(strstr(ls_status_message(), "record.json is not the record of a trial"));
