@@ -144,7 +144,7 @@ static ls_status check_settings(const ls_study_file *f)
 
 /* What a trial must not inherit: ends, lines and looks of its own. */
 static const ls_override neutral[] = {
-    {"train.epochs", "~", "study"},       {"train.max_iterations", "1000000000000000", "study"},
+    {"train.epochs", "~", "study"},       {"train.max_iterations", "1000000000", "study"},
     {"train.max_time_s", "~", "study"},   {"target", "{}", "study"},
     {"eval.every_epochs", "0", "study"},  {"eval.every_iterations", "0", "study"},
     {"checkpoint", "{keep: 1}", "study"}, {"metrics.every_iterations", "1000000000000000", "study"}};

@@ -52,7 +52,7 @@ const ls_option ls__study_keys[] = {
         .min = 1, .max = 1e3),
     KEY("caps.diverge", LS_OPTION_REAL, diverge_factor, "10", "diverged: a loss so many times the initial one",
         .min = 1, .max = 1e6),
-    KEY("caps.max_iterations", LS_OPTION_INT, max_iterations, "0", "of any run; 0: no such limit", .max = 1e12),
+    KEY("caps.max_iterations", LS_OPTION_INT, max_iterations, "0", "of any run; 0: no such limit", .max = 1e9),
     KEY("caps.max_epochs", LS_OPTION_INT, max_epochs, "400", "of any run; 0: no such limit", .max = 1e9),
     KEY("looks.aim", LS_OPTION_INT, looks, "64", "evaluations up to the target that are aimed at", .min = 1,
         .max = 1e4),

@@ -16,7 +16,7 @@ static void texts(void **state)
     cpu_set_t cpus;
     CPU_ZERO(&cpus);
     assert_string_equal(ls_cpus_text(&cpus, text), "");
-    for (int i = 0; i < 4; i++) CPU_SET(i, &cpus);
+    for (size_t i = 0; i < 4; i++) CPU_SET(i, &cpus);
     assert_string_equal(ls_cpus_text(&cpus, text), "0-3");
     CPU_SET(8, &cpus);
     CPU_SET(CPU_SETSIZE - 1, &cpus);
