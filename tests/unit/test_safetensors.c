@@ -116,7 +116,7 @@ static void every_flipped_byte_is_found(void **state)
     test_path("flipped", path);
     for (size_t i = 0; i < n; i++)
         for (int bit = 0; bit < 9; bit++) {
-            const uint8_t change = bit < 8 ? (uint8_t)(1 << bit) : 0xFF;
+            const uint8_t change = (uint8_t)(bit < 8 ? 1 << bit : 0xFF);
             bytes[i] ^= change;
             put_bytes("flipped", bytes, n);
             bytes[i] ^= change;
