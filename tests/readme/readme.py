@@ -24,11 +24,13 @@ CLASSES = {
     ("sh", "hosts"): "tests/cluster/readme.sh, on two hosts h1 and h2",
     ("sh", "slurm"): "tests/cluster/readme.sh, on a Slurm of its own",
     ("sh", "gate"): "the command stands in .ci/run",
+    ("sh", "package"): "the command stands in tests/package/deb.sh: ctest --preset package",
     ("python", "torch"): "tests/oracle/pytorch_files.py",
     ("yaml", "part"): "sections of a configuration: lockstep plan takes them",
     ("text", ""): "what the block before it printed",
     ("text", "picture"): "a picture",
 }
+SCRIPTS = {"gate": ".ci/run", "package": "tests/package/deb.sh"}
 SOURCE = os.environ["LS_SOURCE"]
 LOCKSTEP = os.environ["LOCKSTEP"]
 FASHION = "/usr/share/datasets/fashion-mnist"
@@ -68,13 +70,12 @@ def check_classes(blocks):
     for b in blocks:
         if not b.is_file() and (b.language, b.word) not in CLASSES:
             fail(f"README.md:{b.line}: no test runs blocks of '{b.language} {b.word}'")
-    with open(os.path.join(SOURCE, ".ci/run"), encoding="utf-8") as file:
-        gate = file.read()
     for b in blocks:
-        for command in b.body.splitlines() if b.word == "gate" else []:
+        for command in b.body.splitlines() if b.word in SCRIPTS else []:
             command = command.split("#")[0].strip()
-            if command not in gate:
-                fail(f"README.md:{b.line}: '{command}' is not in .ci/run")
+            with open(os.path.join(SOURCE, SCRIPTS[b.word]), encoding="utf-8") as file:
+                if command not in file.read():
+                    fail(f"README.md:{b.line}: '{command}' is not in {SCRIPTS[b.word]}")
 
 
 def output_of(*arguments):
