@@ -206,7 +206,7 @@ static void judge_host(doctor *d, const host *h)
 {
     const int before = d->n_slower;
     judge_placement(d, h);
-    if (h->of->powersave)
+    if (h->of->powersave != 0.0)
         slower(
             d,
             "the frequency governor of host %s is powersave; set performance (cpupower frequency-set -g performance)",
