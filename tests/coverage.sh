@@ -8,7 +8,7 @@ least=${2:-0}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-find "$build/CMakeFiles/lockstep_lib.dir" "$build/CMakeFiles/lockstep.dir" -name '*.gcno' -print0 |
+find "$build/CMakeFiles/lockstep_objects.dir" "$build/CMakeFiles/lockstep.dir" -name '*.gcno' -print0 |
   xargs -0 gcov --json-format --stdout 2>/dev/null >all.json || true # without the files of another build's objects
 python3 - "$least" "${LS_UNCOVERED:-}" <<'END'
 import collections, json, os, sys

@@ -62,7 +62,8 @@ static ls_status check_length(const ls_config *config, int64_t n_samples)
     if (c->batch.n_phases > 0 && c->batch.phase[c->batch.n_phases - 1].epoch > epochs)
         epochs = c->batch.phase[c->batch.n_phases - 1].epoch;
     LS_REQUIRE(n_samples <= MAX_SAMPLES && ls_mul_i64(epochs, n_samples, &all) && all <= MAX_SAMPLES, LS_EUSAGE,
-               "%" PRId64 " epochs of %" PRId64 " samples are more samples than 2^53", epochs, n_samples);
+               "%" PRId64 " epochs of %" PRId64 " samples are more samples than 2^53; lower 'train.epochs'", epochs,
+               n_samples);
     return LS_OK;
 }
 
@@ -114,8 +115,9 @@ ls_status ls_plan_create(const ls_config *config, int64_t n_samples, ls_plan *ou
     p.total_iterations = count_iterations(&p.course, config);
     int64_t all;
     LS_REQUIRE(ls_mul_i64(p.total_iterations, largest_batch(&p), &all) && all <= MAX_SAMPLES, LS_EUSAGE,
-               "%" PRId64 " iterations of up to %" PRId64 " samples are more samples than 2^53", p.total_iterations,
-               largest_batch(&p));
+               "%" PRId64 " iterations of up to %" PRId64
+               " samples are more samples than 2^53; lower 'train.max_iterations'",
+               p.total_iterations, largest_batch(&p));
     *out = p;
     return LS_OK;
 }

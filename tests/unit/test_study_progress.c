@@ -10,23 +10,7 @@
 #include <cmocka.h>
 
 #include "study/progress.h"
-
-static char directory[64];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    strcpy(directory, "/tmp/lockstep-progress-XXXXXX");
-    return mkdtemp(directory) == NULL;
-}
-
-static int remove_directory(void **state)
-{
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
-}
+#include "unit/study_directory.h"
 
 static ls_trial record_of(int64_t size)
 {

@@ -13,23 +13,7 @@
 #include "study/record.h"
 #include "study/store.h"
 #include "study/trial.h"
-
-static char directory[64];
-
-static int make_directory(void **state)
-{
-    (void)state;
-    strcpy(directory, "/tmp/lockstep-store-XXXXXX");
-    return mkdtemp(directory) == NULL;
-}
-
-static int remove_directory(void **state)
-{
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
-}
+#include "unit/study_directory.h"
 
 static ls_look looks[] = {{0, 0.9, 2.302585092994046, NAN, NAN, NAN},
                           {10, 1.0 / 3.0, 0.1 + 0.2, 0.35, 123.456, 0.1},
