@@ -280,9 +280,30 @@ static void remove_file(const char *directory, const char *name)
     ls_free(path);
 }
 
+/* What a killed writer has left of a numbered one. */
+static bool is_half_written(const char *name)
+{
+    static const char ending[] = ".tmp";
+    const size_t n = strlen(name), n_ending = sizeof ending - 1;
+    char whole[64];
+    if (n < n_ending || n - n_ending >= sizeof whole || strcmp(name + n - n_ending, ending) != 0) return false;
+    snprintf(whole, sizeof whole, "%.*s", (int)(n - n_ending), name);
+    return number_of(whole) >= 0;
+}
+
+static void remove_half_written(const char *run_directory)
+{
+    DIR *directory = opendir(run_directory);
+    if (directory == NULL) return;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        if (is_half_written(entry->d_name)) unlinkat(dirfd(directory), entry->d_name, 0);
+    closedir(directory);
+}
+
 void ls_checkpoint_clear(const char *run_directory)
 {
     static const char *const names[] = {"latest", "latest.tmp", LS_BEST_NAME, LS_BEST_NAME ".tmp"};
     ls_checkpoint_prune(run_directory, -1, INT64_MAX);
+    remove_half_written(run_directory);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) remove_file(run_directory, names[i]);
 }

@@ -368,6 +368,18 @@ static void foreign_names_do_not_count(void **state)
     assert_true(exists("ckpt-00000100.safetensors"));
 }
 
+/* All that the program writes, also what a kill has left of it; files of others stay. */
+static void clearing(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"ckpt-00000200.safetensors.tmp", "latest.tmp", "ckpt-9.safetensors.tmp"};
+    put_numbered(100);
+    for (int i = 0; i < 3; i++) put_text(names[i], "x");
+    ls_checkpoint_clear(test_directory);
+    assert_false(exists("ckpt-00000100.safetensors"));
+    for (int i = 0; i < 3; i++) assert_int_equal(exists(names[i]), i == 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +393,7 @@ int main(void)
         cmocka_unit_test_setup(the_newest_whole_one, clean),
         cmocka_unit_test_setup(pruning, clean),
         cmocka_unit_test_setup(foreign_names_do_not_count, clean),
+        cmocka_unit_test_setup(clearing, clean),
     };
     ls_log_quiet(true, true);
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
