@@ -92,6 +92,12 @@ value_of() {
     grep -oE "\"$1\": *(\"[^\"]*\"|\[[^]]*\]|[^,}]*)" "$2" | head -1 | sed 's/^[^:]*: *//'
 }
 
+# json WHAT FILE: the file is one JSON text
+json() {
+    command -v python3 >/dev/null || return
+    check "$1 is JSON" python3 -m json.tool "$2" /dev/null
+}
+
 # bytes HEX...: the bytes
 bytes() {
     local b

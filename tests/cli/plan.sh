@@ -52,6 +52,8 @@ plan --batch-size 1
 holds iterations_per_epoch 60000 last_batch_size 1 shards 1 micro_batch_size 1
 plan --set data.validation.last=5000
 holds n_samples 55000 n_validation 5000 iterations_per_epoch 550
+plan --set 'data.validation={format: synthetic, samples: 700, features: 20, classes: 10, hidden: 4, first: 60000}'
+holds n_samples 60000 n_validation 700 iterations_per_epoch 600
 
 # ---- batch sizes by epoch: 30 epochs of 235 iterations, then 10 of 59 ----
 plan --set 'batch={schedule: [{epoch: 0, size: 256}, {epoch: 30, size: 1024}]}' --epochs 40
@@ -100,6 +102,7 @@ checkpoints at +5950
 rank 0 +shards 0 to 1, 51 samples of each full batch
 rank 2 +shard 3, 25 samples of each full batch
 END
+expect_exit 2 "--ranks: at most 1000000" run_np 0 plan c.yaml --ranks 1000001
 expect_exit 0 'rank 3 +no shard' run_np 0 plan c.yaml --ranks 4 --shards 3
 
 # ---- nothing of MPI is needed: no launcher, no library start ----

@@ -154,6 +154,27 @@ grep '"set": "validation"' run/metrics.jsonl |
 sed -E 's/.*"looks": \[\[//; s/\]\]\}.*//; s/\], \[/\n/g' row.json | awk -F', ' '$1 > 0 { print $1, $2, $3 }' >trial.looks
 check "a trial is a run: $(diff train.looks trial.looks | head -3)" cmp -s train.looks trial.looks
 
+# The noise scale of a size is the mean over its scored runs, where each reaches the last target; here of made-up readings.
+cp -r one noisy
+cat >noise.py <<'END'
+import glob, json, sys
+if sys.argv[1] == "make":
+    for k, path in enumerate(sorted(glob.glob("noisy/trials/*.json"))):
+        trial = json.load(open(path))
+        for look in trial["looks"][1:]:
+            look[3], look[5] = 100.0 * k + look[0], 1.0
+        json.dump(trial, open(path, "w"))
+else:
+    trials = [json.loads(line) for line in open("noisy/trials.jsonl")]
+    for size in json.load(open("noisy/results.json"))["arms"][0]["sizes"]:
+        scores = [t for t in trials if (t["arm"], t["size"], t["purpose"]) == ("tuned", size["size"], "score")]
+        at = [look[3] for t in scores for look in t["looks"] if look[0] == t["steps"][-1]]
+        assert at and abs(size["noise_scale"] - sum(at) / len(at)) < 1e-9 * sum(at), (size["noise_scale"], at)
+END
+check "made-up readings" python3 noise.py make
+expect_exit 0 "done: .*report.html" study noisy 0
+check "their means" python3 noise.py compare
+
 # The layout of Shallue et al., and a table that fit reads.
 header=step,train/cross_entropy_error,train/classification_error,val/cross_entropy_error,val/classification_error,test/cross_entropy_error,test/classification_error
 for size in 4 16 64; do
@@ -207,6 +228,9 @@ expect_exit 2 "unknown key 'size' in the study; did you mean 'sizes'" study none
 expect_exit 2 "validation set" study none 0 --set 'set={data.validation: ~}'
 expect_exit 2 "depends on the length" study none 0 --set 'set={schedule.name: cosine}'
 expect_exit 2 "must not share runs" study none 0 --set seeds.tuning=1002
+expect_exit 2 "'arms' knows fixed, linear, sqrt" study none 0 --set arms=[warm]
+printf -- '- 1\n' >list.yaml
+expect_exit 2 'list.yaml: a study must be keys and values' run_np 0 study list.yaml
 expect_exit 2 "expected one argument" run_np 0 study
 echo '{"size": 4}' >"one/trials/$(ls one/trials | head -1)"
 expect_exit 3 "is not the record of a trial" study one 2

@@ -37,5 +37,11 @@ assert [e for e in bars if e["name"] == "write checkpoint" and e["pid"] == 0 and
 END
     check "the trace ($nodes ranks a node)" python3 look.py
 done
+# ---- a trace that is written piece by piece ----
+expect_exit 0 "done" run_np 2 train c.yaml --run-dir long --set train.epochs=~ --max-iterations 600 --timeline long.json
+same "iterations in a long trace" "$(python3 -c '
+import json
+events = json.load(open("long.json"))["traceEvents"]
+print([sum(e["ph"] == "X" and e["name"] == "iteration" and e["pid"] == rank for e in events) for rank in range(2)])')" "[600, 600]"
 expect_exit 8 "missing/trace.json: cannot be written" run_np 2 train c.yaml --run-dir other --timeline missing/trace.json
 finish

@@ -3,12 +3,6 @@
 . "$(dirname "$0")/lib.sh"
 small_config c.yaml
 
-# json WHAT FILE: the file is one JSON text
-json() {
-    command -v python3 >/dev/null || return
-    check "$1 is JSON" python3 -m json.tool "$2" /dev/null
-}
-
 # last_eval SET METRICS: "loss accuracy n" of the last evaluation of a set
 last_eval() {
     grep "\"event\": \"eval\".*\"set\": \"$1\"" "$2" | tail -1 >line
@@ -232,18 +226,6 @@ for command in plan train eval predict bench inspect info; do
 done
 expect_exit 0 "exit codes" run_np 0 --help
 
-# ---- bench ----
-expect_exit 0 "ranks 2, global batch 50" run_np 2 bench c.yaml --iterations 5
-for part in samples_per_s iteration_ms barrier_us data_ms forward_ms backward_ms wait_ms network_ms add_ms update_ms evaluation_s \
-    gemm_gflops gemm_ms; do
-    check "bench prints $part" grep -Eq "\\b$part +[0-9.e+-]+" out
-done
-expect_exit 0 '"samples_per_s": [0-9.]+' run_np 2 bench c.yaml --iterations 5 --json
-json "bench --json" out
-check "bench writes nothing" test ! -e runs
-# ---- the limit of an iteration: its products alone, each shape told ----
-expect_exit 0 '"limit_ms": [0-9.]+, "iteration_over_limit": [0-9.]+' run_np 2 bench c.yaml --iterations 3 --limit --json
-expect_exit 0 "C \+= A B'" run_np 1 bench c.yaml --iterations 3 --limit
 # ---- a run that ends before its first look on the grid: its last evaluation decides the exit code and is told ----
 expect_exit 4 'best test_accuracy 0\.[0-9]+ after 2 iterations' run_np 2 train c.yaml --run-dir brief --max-iterations 2 \
     --set target.metric=test_accuracy --set target.above=0.999
