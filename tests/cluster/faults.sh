@@ -11,14 +11,22 @@ quiet_run || fail "the quiet run"
 lab_up 2
 on_h1=(nsenter --net="/run/netns/$lab_prefix-h1" --uts="$lab_dir/uts-h1" -- "$run" --agent "$lab_dir/agent" --network 10.77.0.0/24)
 
-# begin RUN ARGUMENT...: ranks 0 and 1 on h1, 2 and 3 on h2, held after the first checkpoint; launch/run is $pid
+is_over() { ! kill -0 $pid 2>/dev/null; }
+
+# begin RUN ARGUMENT...: ranks 0 and 1 on h1, 2 and 3 on h2, held after the first checkpoint; launch/run is $pid.  Seldom,
+# on a busy machine, Open MPI's daemon on h2 finds no way back to mpirun: no rank has begun then, and it is tried again.
 begin() {
-    "${on_h1[@]}" --hosts h1:2,h2:2 train run.yaml --run-dir "$1" "${@:2}" >"$1.out" 2>&1 &
-    pid=$!
+    local try
+    for try in 1 2 3; do
+        "${on_h1[@]}" --hosts h1:2,h2:2 train run.yaml --run-dir "$1" "${@:2}" >"$1.out" 2>&1 &
+        pid=$!
+        until [ -e "$1/latest" ] || is_over; do sleep 0.01; done
+        is_over && grep -q 'unable to reliably start one or more daemons' "$1.out" || break
+        echo "$1: Open MPI could not start its daemons"
+    done
     hold "$1"
 }
 
-is_over() { ! kill -0 $pid 2>/dev/null; }
 no_ranks() { [ -z "$(ranks_of "$1")" ]; }
 
 # ends RUN CODE SECONDS: launch/run ends with the code within that time, and all ranks with it
