@@ -119,6 +119,7 @@ static ls_status create(ls_exchange *ex, const ls_span *tensors, int64_t bucket_
 {
     LS_TRY(ls_job_agree(ex->job, ls__layout_create(ex, tensors, bucket_floats)));
     LS_TRY(create_node_memory(ex));
+    if (ex->several) ls__network_connect(ex);
     return ls_job_agree(ex->job, create_local(ex));
 }
 

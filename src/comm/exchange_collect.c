@@ -2,6 +2,7 @@
  * whole vector never lies on one rank. */
 #include "base/mem.h"
 #include "comm/exchange_internal.h"
+#include "comm/job_internal.h"
 
 enum { PIECE_BLOCKS = 64 };
 
@@ -50,7 +51,7 @@ static ls_status move(ls_exchange *ex, int tensor, float *slice, ls_piece_fn vis
 {
     const int rank = ls_job_rank(ex->job);
     if (ex->piece == NULL) ex->piece = ls_calloc((size_t)PIECE_BLOCKS * LS_BLOCK, sizeof *ex->piece);
-    if (ex->piece == NULL) ls_job_abort(ex->job, 1);
+    if (ex->piece == NULL) ls__end_without_memory(ex->job->comm);
     const bool deals_to_all = ex->replicated && !collecting;
     ls_status status = LS_OK;
     int64_t b = first_block_of(ex, tensor);

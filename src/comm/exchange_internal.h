@@ -106,7 +106,10 @@ void ls__owned_floats(const ls_exchange *ex, const ls_bucket *bucket, int rank, 
 /** The complete subtrees that `node` holds, into out [LS_MAX_COVER]; returns their number. */
 int ls__cover_of_node(const ls_exchange *ex, int node, ls_leaves *out);
 
-/** Plans the messages; several nodes only.  Collective, but for errors. */
+/** Communicators of its own for the messages between nodes; several nodes only.  Collective. */
+void ls__network_connect(ls_exchange *ex);
+
+/** Plans the messages, once connected; several nodes only.  Not collective.  LS_ENOMEM, LS_EUSAGE. */
 ls_status ls__network_create(ls_exchange *ex);
 void ls__network_destroy(ls_exchange *ex);
 

@@ -43,7 +43,7 @@ static void lay_out_nodes(ls_job *job, int node_id)
 {
     int *ids = ls_calloc((size_t)job->size, sizeof *ids);
     job->node_first = ls_calloc((size_t)job->size + 1, sizeof *job->node_first);
-    if (ids == NULL || job->node_first == NULL) MPI_Abort(job->comm, 1); /* there is no job yet to agree on */
+    if (ids == NULL || job->node_first == NULL) ls__end_without_memory(job->comm); /* there is no job yet to agree on */
     MPI_Allgather(&node_id, 1, MPI_INT, ids, 1, MPI_INT, job->comm);
     qsort(ids, (size_t)job->size, sizeof *ids, compare_ints);
     job->n_nodes = 0;
@@ -59,7 +59,7 @@ static ls_status create(MPI_Comm old, int ranks_per_node, ls_job **out)
 {
     *out = NULL;
     ls_job *job = ls_calloc(1, sizeof *job);
-    if (job == NULL) MPI_Abort(old, 1);
+    if (job == NULL) ls__end_without_memory(old);
     int node_id, local_rank;
     find_node(job, old, ranks_per_node, &node_id);
     MPI_Comm_rank(job->node_comm, &local_rank);

@@ -17,6 +17,9 @@ struct ls_job {
     int host_ranks, host_cores;
 };
 
+/** Where a rank has no memory and the others are in a message already: one sentence, and all ranks end. */
+_Noreturn void ls__end_without_memory(MPI_Comm comm);
+
 /** A call of MPI that waits for others, told on the board. */
 #define LS_WAITING(call)                                                                                               \
     do {                                                                                                               \

@@ -11,6 +11,11 @@
 
 enum { PIECE = 1 << 30, SENTENCE = 1024, TAG = 7 };
 
+static int piece_of(size_t n, size_t at)
+{
+    return (int)(n - at < PIECE ? n - at : PIECE);
+}
+
 ls_status ls_job_agree(const ls_job *job, ls_status mine)
 {
     struct {
@@ -37,7 +42,7 @@ ls_status ls_job_agree(const ls_job *job, ls_status mine)
 void ls_job_broadcast(const ls_job *job, int root, void *bytes, size_t n)
 {
     for (size_t at = 0; at < n; at += PIECE)
-        LS_WAITING(MPI_Bcast((char *)bytes + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_BYTE, root, job->comm));
+        LS_WAITING(MPI_Bcast((char *)bytes + at, piece_of(n, at), MPI_BYTE, root, job->comm));
 }
 
 ls_status ls_job_broadcast_block(const ls_job *job, char **bytes, size_t *n)
@@ -65,7 +70,7 @@ ls_status ls_job_same(const ls_job *job, const void *bytes, size_t n, ls_status 
 void ls_job_gather_all(const ls_job *job, const double *mine, const int *counts, double *all)
 {
     int *firsts = ls_calloc((size_t)job->size, sizeof *firsts);
-    if (firsts == NULL) ls_job_abort(job, 1);
+    if (firsts == NULL) ls__end_without_memory(job->comm);
     for (int r = 1; r < job->size; r++) firsts[r] = firsts[r - 1] + counts[r - 1];
     LS_WAITING(MPI_Allgatherv(mine, counts[job->rank], MPI_DOUBLE, all, counts, firsts, MPI_DOUBLE, job->comm));
     ls_free(firsts);
@@ -109,22 +114,34 @@ void ls_job_allreduce(const ls_job *job, float *x, int64_t n)
             MPI_Allreduce(MPI_IN_PLACE, x + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_FLOAT, MPI_SUM, job->comm));
 }
 
+static void send(const ls_job *job, int to, const void *bytes, size_t n)
+{
+    for (size_t at = 0; at < n; at += PIECE)
+        LS_WAITING(MPI_Send((const char *)bytes + at, piece_of(n, at), MPI_BYTE, to, TAG, job->comm));
+}
+
+static void receive(const ls_job *job, int from, void *bytes, size_t n)
+{
+    for (size_t at = 0; at < n; at += PIECE)
+        LS_WAITING(MPI_Recv((char *)bytes + at, piece_of(n, at), MPI_BYTE, from, TAG, job->comm, MPI_STATUS_IGNORE));
+}
+
 void ls_job_send_to_root(const ls_job *job, int from, void *bytes, size_t n)
 {
     if (from == 0) return;
     if (job->rank == 0)
-        LS_WAITING(MPI_Recv(bytes, (int)n, MPI_BYTE, from, TAG, job->comm, MPI_STATUS_IGNORE));
+        receive(job, from, bytes, n);
     else
-        LS_WAITING(MPI_Send(bytes, (int)n, MPI_BYTE, 0, TAG, job->comm));
+        send(job, 0, bytes, n);
 }
 
 void ls_job_send_from_root(const ls_job *job, int to, void *bytes, size_t n)
 {
     if (to == 0) return;
     if (job->rank == 0)
-        LS_WAITING(MPI_Send(bytes, (int)n, MPI_BYTE, to, TAG, job->comm));
+        send(job, to, bytes, n);
     else
-        LS_WAITING(MPI_Recv(bytes, (int)n, MPI_BYTE, 0, TAG, job->comm, MPI_STATUS_IGNORE));
+        receive(job, 0, bytes, n);
 }
 
 void ls_job_barrier(const ls_job *job)
@@ -145,6 +162,14 @@ bool ls_job_wait_all(const ls_job *job, double timeout_s)
         usleep(NAP_US);
     }
     return true;
+}
+
+_Noreturn void ls__end_without_memory(MPI_Comm comm)
+{
+    fprintf(stderr,
+            "lockstep: error: out of memory for the ranks to talk; use fewer ranks a node or a smaller model\n");
+    const ls_job alone = {.comm = comm};
+    ls_job_abort(&alone, ls_status_exit_code(LS_ENOMEM));
 }
 
 _Noreturn void ls_job_abort(const ls_job *job, int exit_code)
