@@ -122,9 +122,19 @@ static ls_status fill_settings(ls_study_file *f)
     return k->budget != NULL ? ls_study_budget(k->budget, &f->budget_s) : LS_OK;
 }
 
+static ls_status check_text(const char *key, const char *text)
+{
+    LS_REQUIRE(text != NULL && text[0] != 0, LS_EUSAGE, "'%s' of a study is empty: give a name, or leave the key out",
+               key);
+    return LS_OK;
+}
+
 static ls_status check_settings(const ls_study_file *f)
 {
     const ls_study_keys *k = &f->keys;
+    LS_TRY(check_text("name", k->name));
+    LS_TRY(check_text("dataset", k->dataset));
+    LS_TRY(check_text("model", k->model));
     LS_REQUIRE(k->max_iterations > 0 || k->max_epochs > 0, LS_EUSAGE,
                "a run that never reaches the target must end: give 'caps.max_iterations' or 'caps.max_epochs'");
     LS_REQUIRE(k->lr_min <= k->lr_start && k->lr_start <= k->lr_max, LS_EUSAGE,
@@ -221,9 +231,15 @@ static ls_status put_name(ls_study_file *f, const char *path)
 {
     if (ls_node_child(f->root, "name") != NULL) return LS_OK;
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
-    char quoted[300];
-    snprintf(quoted, sizeof quoted, "'%.*s'", (int)(dot != NULL && dot != name ? dot - name : 250), name);
-    return ls_node_put(f->root, "name", quoted, "file name");
+    char plain[251];
+    snprintf(plain, sizeof plain, "%.*s", (int)(dot != NULL && dot != name && dot - name < 250 ? dot - name : 250),
+             name);
+    ls_text quoted = {0};
+    ls_text_json_string(&quoted, plain);
+    ls_status status = ls_text_status(&quoted);
+    if (status == LS_OK) status = ls_node_put(f->root, "name", quoted.data, "file name");
+    ls_text_free(&quoted);
+    return status;
 }
 
 ls_status ls_study_file_read(const char *path, const ls_override *overrides, int n_overrides, ls_study_file **out)

@@ -51,7 +51,8 @@ static ls_status write_rendered(const ls_figure *f, const char *directory, const
     snprintf(name, sizeof name, "%s.%s", f->id, extension);
     char *path = ls_path_join(directory, name);
     render(f, &text);
-    ls_status status = path != NULL ? ls_text_status(&text) : LS_ENOMEM;
+    ls_status status = path != NULL ? ls_text_status(&text)
+                                    : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for a report");
     if (status == LS_OK) status = ls_file_write(path, text.data, text.n);
     ls_text_free(&text);
     ls_free(path);
@@ -100,7 +101,8 @@ static ls_status write_figures(const ls_report *r, const char *page, const char 
 {
     char *directory = ls_path_directory(page);
     char *figures = directory != NULL ? ls_path_join(directory, "figures") : NULL;
-    ls_status status = figures != NULL ? ls_make_directory(figures) : LS_ENOMEM;
+    ls_status status = figures != NULL ? ls_make_directory(figures)
+                                       : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for a report");
     for (int i = 0; i < r->n_figures && status == LS_OK; i++) {
         status = write_rendered(&r->figure[i], figures, "csv", ls_figure_csv);
         if (status == LS_OK) status = write_rendered(&r->figure[i], figures, "gp", ls_figure_gnuplot);

@@ -292,13 +292,24 @@ void ls_store_release(ls_store *s)
 }
 
 /* Visits the claims: counts them, or removes them. */
-static int each_claim(const ls_store *s, bool removes)
+static bool is_claim(const char *name)
+{
+    return name[0] != '.';
+}
+
+/* ".NAME.HOST.PID": a record that a killed worker had not finished */
+static bool is_unfinished(const char *name)
+{
+    return name[0] == '.' && name[1] != 0 && name[1] != '.';
+}
+
+static int each_file(const char *path, bool (*takes)(const char *), bool removes)
 {
     int n = 0;
-    DIR *directory = opendir(s->claims);
+    DIR *directory = opendir(path);
     if (directory == NULL) return 0;
     for (struct dirent *file = readdir(directory); file != NULL; file = readdir(directory)) {
-        if (file->d_name[0] == '.') continue;
+        if (!takes(file->d_name)) continue;
         n++;
         if (removes) unlinkat(dirfd(directory), file->d_name, 0);
     }
@@ -308,10 +319,11 @@ static int each_claim(const ls_store *s, bool removes)
 
 int ls_store_n_claims(const ls_store *s)
 {
-    return each_claim(s, false);
+    return each_file(s->claims, is_claim, false);
 }
 
 void ls_store_clear_claims(const ls_store *s)
 {
-    each_claim(s, true);
+    each_file(s->claims, is_claim, true);
+    each_file(s->trials, is_unfinished, true);
 }

@@ -42,7 +42,7 @@ void ls_store_release(ls_store *store);
 /** Claims of all workers. */
 int ls_store_n_claims(const ls_store *store);
 
-/** Removes all claims: for who knows to be alone. */
+/** Removes all claims, and records that killed workers had not finished: for who knows to be alone. */
 void ls_store_clear_claims(const ls_store *store);
 
 #endif

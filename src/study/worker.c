@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "lockstep/stop.h"
 #include "study/partial.h"
@@ -220,6 +221,7 @@ ls_status ls_study_work(const ls_study *study)
     const int rank = ls_job_rank(study->world);
     const int group = group_of(study->file->keys.ranks_per_trial, ls_job_size(study->world), rank, &w.largest);
     LS_TRY(ls_job_split(study->world, group, (int)study->file->base->runtime.ranks_per_node, &w.group));
+    ls_log_quiet(true, ls_job_rank(w.group) != 0); /* each group warns for itself */
     ls_progress_start(&w.progress, study, rank == 0 && !study->quiet);
     ls_status status = LS_OK;
     if (ls_job_rank(w.group) == 0)
@@ -228,5 +230,6 @@ ls_status ls_study_work(const ls_study *study)
     if (status == LS_OK) status = work(&w);
     ls_store_destroy(&w.store);
     ls_job_destroy(&w.group);
+    ls_log_quiet(true, rank != 0);
     return status;
 }

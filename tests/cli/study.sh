@@ -229,6 +229,12 @@ expect_exit 2 "validation set" study none 0 --set 'set={data.validation: ~}'
 expect_exit 2 "depends on the length" study none 0 --set 'set={schedule.name: cosine}'
 expect_exit 2 "must not share runs" study none 0 --set seeds.tuning=1002
 expect_exit 2 "'arms' knows fixed, linear, sqrt" study none 0 --set arms=[warm]
+for key in name dataset model; do
+    expect_exit 2 "'$key' of a study is empty" study none 0 --set $key=~
+done
+sed '/^name:/d' small.yaml >"it's.yaml"
+run_np 0 study "it's.yaml" --run-dir quoted --quiet --budget 0.000001s 2>err
+check "a quote in a study's file name" grep -q "it's" quoted/study.json
 printf -- '- 1\n' >list.yaml
 expect_exit 2 'list.yaml: a study must be keys and values' run_np 0 study list.yaml
 expect_exit 2 "expected one argument" run_np 0 study
