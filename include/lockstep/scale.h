@@ -20,7 +20,7 @@ LS_BEGIN_DECLS
 typedef struct ls_measured {
     int ranks;
     int64_t global_batch_size;
-    double shards;
+    int shards;
     double data_s, forward_s, backward_s, add_s, update_s, overhead_s; /* an iteration, of rank 0 */
 } ls_measured;
 

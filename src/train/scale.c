@@ -39,7 +39,7 @@ static ls_status read_keys(const json_t *object, const char *path, ls_measured *
     LS_TRY(read_key(object, path, "backward_ms", 1e-3, &m->backward_s));
     LS_TRY(read_key(object, path, "add_ms", 1e-3, &m->add_s));
     LS_TRY(read_key(object, path, "update_ms", 1e-3, &m->update_s));
-    LS_TRY(read_key(object, path, "shards", 1, &m->shards));
+    LS_TRY(read_count(object, path, "shards", &m->shards));
     m->global_batch_size = batch;
     const double parts = m->data_s + m->forward_s + m->backward_s + m->add_s + m->update_s;
     m->overhead_s = whole > parts ? whole - parts : 0.0;
@@ -160,7 +160,7 @@ static void predict_parts(const ls_plan *plan, const ls_network *network, const 
 {
     const ls_plan measured_plan = {.n_samples = plan->n_samples,
                                    .global_batch_size = m->global_batch_size,
-                                   .n_shards = (int64_t)m->shards,
+                                   .n_shards = m->shards,
                                    .course = {.n_phases = 1,
                                               .phase = {{.batch_size = m->global_batch_size,
                                                          .iterations_per_epoch = 2,

@@ -192,6 +192,8 @@ same "sixteen ranks are limited by eight shards" "$(predicted 16 64 limited_by)"
 same "one node sends nothing" "$(predicted 4 4 node_bytes)" 0
 same "two nodes" "$(predicted 2 1 node_bytes)" $((4 * (64 * 64 + 64 * 16)))
 same "four nodes" "$(predicted 4 1 node_bytes)" $((6 * (64 * 64 + 64 * 16)))
+sed 's/"shards": [0-9]*/"shards": 0/' measured.json >shardless.json
+expect_exit 2 "'shards' is 0, expected a number from 1" run_np 0 plan scale.yaml --scale --measured shardless.json
 expect_exit 2 "'iteration_ms' is missing" run_np 0 plan scale.yaml --scale --measured <(echo '{"ranks": 1, "global_batch_size": 64}')
 expect_exit 2 "needs --measured" run_np 0 plan scale.yaml --scale
 
