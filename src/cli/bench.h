@@ -13,6 +13,7 @@ enum { LS_BENCH_REPEATS = 5 };
 /** Iterations of a configuration.  Parts are rank 0's, in seconds an iteration. */
 typedef struct ls_bench_run {
     int64_t iterations, batch, shards;
+    double mean_batch; /* samples of a timed iteration: the last batch of an epoch may be smaller */
     int ranks;
     double seconds[LS_BENCH_REPEATS]; /* of `iterations` each, sorted */
     double evaluation_s, barrier_s;

@@ -15,7 +15,7 @@ static int list_figures(const ls_bench_run *r, figure out[MAX_FIGURES])
 {
     const double n = (double)r->iterations, median = ls_bench_median(r->seconds) / n;
     const ls_phase_times *p = &r->part;
-    const figure all[] = {{"samples_per_s", "", (double)r->batch / median},
+    const figure all[] = {{"samples_per_s", "", r->mean_batch / median},
                           {"iteration_ms", "ms", 1e3 * median},
                           {"iteration_ms_min", "ms", 1e3 * r->seconds[0] / n},
                           {"iteration_ms_max", "ms", 1e3 * r->seconds[LS_BENCH_REPEATS - 1] / n},

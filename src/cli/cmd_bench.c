@@ -30,6 +30,13 @@ static ls_status run_steps(ls_trainer *trainer, int64_t n)
     return LS_OK;
 }
 
+static double mean_batch(const ls_plan *plan, int64_t first, int64_t end)
+{
+    double rows = 0.0;
+    for (int64_t i = first; i < end; i++) rows += (double)ls_plan_batch(plan, i).rows;
+    return rows / (double)(end - first);
+}
+
 /* Whole iterations, undisturbed; the median of the repeats is the figure. */
 static ls_status measure_whole(const ls_job *job, const ls_config *config, const ls_data *data, ls_bench_run *run)
 {
@@ -44,6 +51,8 @@ static ls_status measure_whole(const ls_job *job, const ls_config *config, const
         status = run_steps(trainer, run->iterations);
         run->seconds[r] = ls_job_max(job, ls_clock_s() - start);
     }
+    const int64_t first = 3 + run->iterations / 5;
+    run->mean_batch = mean_batch(ls_trainer_plan(trainer), first, first + LS_BENCH_REPEATS * run->iterations);
     ls_bench_sort(run->seconds);
     ls_trainer_destroy(&trainer);
     return status;
