@@ -28,8 +28,20 @@ static const ls_command *find_command(const char *name)
     return NULL;
 }
 
+/* Help and versions are printed before there are ranks: by the launcher's first task alone. */
+static bool is_first_task(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL) return atoi(value) == 0;
+    }
+    return true;
+}
+
 static void print_usage(FILE *to)
 {
+    if (!is_first_task()) return;
     fprintf(to, "lockstep: " LS_WHAT_IT_IS "\n\n"
                 "usage: [mpirun -np P] lockstep COMMAND ...\n\n");
     for (const ls_command *c = ls__commands; c->name != NULL; c++) fprintf(to, "  %-8s %s\n", c->name, c->summary);
@@ -40,6 +52,7 @@ static void print_usage(FILE *to)
 
 static void print_help(const ls_command *c)
 {
+    if (!is_first_task()) return;
     printf("usage: lockstep %s %s\n%s\n\nexample: %s\n\n", c->name, c->usage, c->summary, c->example);
     ls_args_print(c->bit);
 }
@@ -130,7 +143,7 @@ int main(int argc, char **argv)
     restart_with_one_blas_thread(argv);
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a failing write, with a message, not a sudden end */
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("lockstep %s (commit %s)\n", LS_VERSION, LS_COMMIT);
+        if (is_first_task()) printf("lockstep %s (commit %s)\n", LS_VERSION, LS_COMMIT);
         return 0;
     }
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {

@@ -18,6 +18,12 @@ for command in $commands; do
     expect_exit 2 'unknown flag --no-such-flag.*--help' run_np 0 "$command" "$@" --no-such-flag
 done
 
+# On several ranks one of them answers.
+for question in --help --version "train --help"; do
+    expect_exit 0 '' run_np 3 $question
+    same "$question is answered once" "$(grep -cE '^(usage: |lockstep [0-9])' out)" 1
+done
+
 # Examples that need nothing but the sources do what they say.
 cd "$LS_SOURCE" || exit 1
 for command in plan info; do
