@@ -276,6 +276,7 @@ ls_status ls_node_put(ls_node *root, const char *path, const char *yaml, const c
     if (status == LS_OK) status = (value->key = ls_strdup(head)) != NULL ? put_child(at, value) : LS_ENOMEM;
     if (status == LS_OK) return LS_OK;
     ls_node_destroy(&value);
+    LS_REQUIRE(status == LS_EUSAGE, LS_ENOMEM, "out of memory for a configuration");
     LS_FAIL(status, "%s: '%s' is not a path of keys (a list is set whole, as in --set 'model=[...]')", source, path);
 }
 

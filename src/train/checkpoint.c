@@ -166,7 +166,8 @@ static ls_status find_newest(const char *run_directory, ls_checkpoint **out)
         char name[64];
         ls_checkpoint_name(numbers[i], name);
         char *path = ls_path_join(run_directory, name);
-        status = path ? ls_checkpoint_open(path, out) : LS_ENOMEM;
+        status = path ? ls_checkpoint_open(path, out)
+                      : ls_status_fail(LS_ENOMEM, __FILE__, __LINE__, "out of memory for a checkpoint");
         ls_free(path);
         if (status == LS_OK) break;
         ls_warn("%s; %s", ls_status_message(), i + 1 < n ? "trying the checkpoint before it" : "no older one is left");

@@ -164,15 +164,16 @@ static int write_noise(const ls_trainer *t, char *out, size_t n)
     return isnan(scale) ? snprintf(out, n, " | bnoise -") : snprintf(out, n, " | bnoise %.*f", scale < 10, scale);
 }
 
-static void write_line(const ls_trainer *t, char line[256])
+/* Lengths stay within the line: the loss of a run that diverges may have forty digits, counters twenty each. */
+static void write_line(const ls_trainer *t, char line[512])
 {
     int at =
-        snprintf(line, 256, "epoch %" PRId64 "/%" PRId64 " iter %" PRId64 "/%" PRId64 " | loss %.4f", epoch_of(t) + 1,
+        snprintf(line, 512, "epoch %" PRId64 "/%" PRId64 " iter %" PRId64 "/%" PRId64 " | loss %.4f", epoch_of(t) + 1,
                  ls_plan_total_epochs(&t->plan), t->state.iteration, t->plan.total_iterations, t->mean_loss);
-    if (!isnan(t->accuracy)) at += snprintf(line + at, (size_t)(256 - at), " | acc %.3f", t->accuracy);
-    at += snprintf(line + at, (size_t)(256 - at), " | lr %.1e | gnorm %.2f", t->lr, t->gradient_norm);
-    at += write_noise(t, line + at, (size_t)(256 - at));
-    snprintf(line + at, (size_t)(256 - at), " | %.1f ms | %.0f samples/s", 1e3 * t->iteration_s,
+    if (!isnan(t->accuracy)) at += snprintf(line + at, (size_t)(512 - at), " | acc %.3f", t->accuracy);
+    at += snprintf(line + at, (size_t)(512 - at), " | lr %.1e | gnorm %.2f", t->lr, t->gradient_norm);
+    at += write_noise(t, line + at, (size_t)(512 - at));
+    snprintf(line + at, (size_t)(512 - at), " | %.1f ms | %.0f samples/s", 1e3 * t->iteration_s,
              (double)t->divisor / t->iteration_s);
 }
 
@@ -184,7 +185,7 @@ void ls__progress_iteration(ls_trainer *t)
         ls_plan_ends_epoch(&t->plan, t->state.iteration) || t->state.iteration == t->plan.total_iterations;
     const bool often = now - t->progress.printed_s < 0.5; /* epochs shorter than this do not each get a line */
     if (now - t->progress.printed_s < interval && (!epoch_ends || often)) return;
-    char line[256];
+    char line[512];
     write_line(t, line);
     printf(t->progress.terminal ? "\r%-125s" : "%s\n", line);
     fflush(stdout);

@@ -210,7 +210,8 @@ static bool is_pending(const ls_trainer *t)
     return t->save.pending.directory != NULL;
 }
 
-void ls__save_tell(ls_trainer *t)
+/* Waits for a save under way and writes its line if it ended well. */
+static void tell(ls_trainer *t)
 {
     if (!is_pending(t) || t->save.saver == NULL || t->save.told) return;
     ls_board_mark(LS_PHASE_SAVE, t->state.iteration, ls_clock_s());
@@ -223,6 +224,16 @@ void ls__save_tell(ls_trainer *t)
     if (t->save.pending.best) tell_file(t, LS_BEST_NAME, saved);
     if (t->save.pending.numbered) tell_file(t, name, saved);
     t->save.told = true;
+}
+
+void ls__save_end(ls_trainer *t)
+{
+    if (!is_pending(t) || t->save.saver == NULL) return;
+    tell(t);
+    const ls_saved *saved = ls_saver_wait(t->save.saver);
+    if (saved->status == LS_OK) return;
+    ls__progress_clear(t);
+    ls_warn("%s", saved->message);
 }
 
 /* What would have been true of the files is not. */
@@ -243,7 +254,7 @@ static ls_status settle(ls_trainer *t)
         const ls_saved *saved = ls_saver_wait(t->save.saver);
         t->save.stall_s += ls_clock_s() - start;
         if (saved->status != LS_OK) status = ls_status_fail(saved->status, __FILE__, __LINE__, "%s", saved->message);
-        ls__save_tell(t);
+        tell(t);
     }
     status = ls_job_agree(t->job, status);
     if (status != LS_OK) {
@@ -302,7 +313,7 @@ ls_status ls__save_settle_or_warn(ls_trainer *t)
 ls_status ls__save_look(ls_trainer *t)
 {
     if (t->save.failed) return ls__save_settle_or_warn(t);
-    if (t->save.saver != NULL && ls_saver_has_ended(t->save.saver)) ls__save_tell(t);
+    if (t->save.saver != NULL && ls_saver_has_ended(t->save.saver)) tell(t);
     return LS_OK;
 }
 

@@ -184,7 +184,9 @@ void ls_saver_begin(ls_saver *s, const ls_save *save, ls_safetensors_header *hea
     s->save = *save;
     s->saved = (ls_saved){.status = LS_OK};
     s->n = 0;
+    pthread_mutex_lock(&s->lock);
     s->phase = PUTTING;
+    pthread_mutex_unlock(&s->lock);
     ls_checkpoint_name(save->iteration, name);
     if (s->copy == NULL) note(s, open_file(s, save->best ? LS_BEST_NAME : name));
 }

@@ -348,7 +348,7 @@ ls_status ls_trainer_run(ls_trainer *t, ls_training_result *result)
     *result = (ls_training_result){.first_iteration = t->state.iteration};
     ls_status status = train(t, &result->reason);
     if (status == LS_OK) status = finish(t, result->reason);
-    ls__save_tell(t);
+    ls__save_end(t);
     fill_result(t, start, result);
     const ls_phase_times *times = &result->times;
     result->slow = ls_pace_gather(&t->pace, t->job, times->total - times->evaluation - times->saving);

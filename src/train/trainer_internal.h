@@ -156,8 +156,9 @@ ls_status ls__save_settle_or_warn(ls_trainer *trainer);
 /** After an iteration: writes the line of a save that has ended, or settles one that has failed.  Collective. */
 ls_status ls__save_look(ls_trainer *trainer);
 
-/** Rank 0 waits for a save under way and writes its line if it ended well; elsewhere nothing.  Not collective. */
-void ls__save_tell(ls_trainer *trainer);
+/** At the end of a run, whatever ended it: rank 0 waits for a save under way and writes its line, or warns that it
+ *  failed; elsewhere nothing.  Not collective. */
+void ls__save_end(ls_trainer *trainer);
 
 /** Prepares what runtime.verify_every asks; after the exchange is made.  Not collective.  LS_ENOMEM. */
 ls_status ls__verify_create(ls_trainer *trainer);
