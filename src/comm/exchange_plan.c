@@ -118,13 +118,13 @@ void ls__network_connect(ls_exchange *ex)
 {
     MPI_Comm_dup(ex->job->comm, &ex->net.reduce);
     MPI_Comm_dup(ex->job->comm, &ex->net.gather);
+    for (int b = 0; b < ex->n_buckets; b++) ex->bucket[b].reduce = ex->bucket[b].gather = MPI_REQUEST_NULL;
     ex->net.connected = true;
 }
 
 ls_status ls__network_create(ls_exchange *ex)
 {
     ls_network *net = &ex->net;
-    for (int b = 0; b < ex->n_buckets; b++) ex->bucket[b].reduce = ex->bucket[b].gather = MPI_REQUEST_NULL;
     net->next_ready = net->next_start = ex->n_buckets - 1;
     net->next_gather = ex->n_buckets;
     LS_REQUIRE(ex->n_floats < INT_MAX, LS_EUSAGE,
