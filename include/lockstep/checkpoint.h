@@ -3,9 +3,9 @@
  *  DIR/best.safetensors.  Their bytes do not depend on the rank count.
  *
  * Names: "<position>.weight", "optimizer.<slot>.<name>", "ema.<name>".  Metadata, all texts: xxh3, format_version,
- * lockstep_version, commit, blas_core, iteration, epoch, config (JSON), config_directory, data_directory, data_hash,
- * best_value, best_saved, stale_evaluations, target_reached, noise_readings, input_shape.  Nothing in this header is
- * collective. */
+ * lockstep_version, commit, blas_core, iteration, epoch, shards, micro_batch_size, config (JSON), config_directory,
+ * data_directory, data_hash, validation_hash, test_hash, best_value, best_saved, stale_evaluations, target_reached,
+ * noise_readings, input_shape.  Nothing in this header is collective. */
 #ifndef LOCKSTEP_CHECKPOINT_H
 #define LOCKSTEP_CHECKPOINT_H
 
@@ -44,7 +44,7 @@ typedef struct ls_checkpoint {
     ls_shape input;
 } ls_checkpoint;
 
-/** Opens a checkpoint and verifies its structure and hash.  LS_ECHECKPOINT. */
+/** Opens a checkpoint and verifies its structure and hash.  LS_ECHECKPOINT, LS_ENOMEM. */
 ls_status ls_checkpoint_open(const char *path, ls_checkpoint **out);
 void ls_checkpoint_close(ls_checkpoint **checkpoint);
 

@@ -45,12 +45,6 @@ static inline int64_t ls_course_in_epoch(const ls_course *course, int64_t iterat
     return (iterations - p->first_iteration) % p->iterations_per_epoch;
 }
 
-/** Samples that the batches of one epoch have in all; less than the set with drop_last. */
-static inline int64_t ls_phase_samples(const ls_phase *phase)
-{
-    return (phase->iterations_per_epoch - 1) * phase->batch_size + phase->last_batch_size;
-}
-
 /** Iterations until `epochs` are complete. */
 int64_t ls_course_iterations(const ls_course *course, int64_t epochs);
 

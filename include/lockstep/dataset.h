@@ -50,6 +50,7 @@ typedef struct ls_dataset_source ls_dataset_source;
  *  may be NULL.  `spec` is borrowed until the source is destroyed. */
 ls_status ls_dataset_open(struct ls_node *spec, const char *config_directory, const char *data_directory,
                           ls_dataset_source **out);
+/** What the opened source says of its samples; borrowed from the source. */
 const ls_dataset_info *ls_dataset_source_info(const ls_dataset_source *source);
 void ls_dataset_source_destroy(ls_dataset_source **source);
 

@@ -81,6 +81,7 @@ typedef struct ls_exchange_options {
  *  <= s < ls_shard_first(n_shards, size, r + 1).  Borrows the job.  Collective.  LS_ENOMEM on every rank. */
 ls_status ls_exchange_create(const ls_job *job, const ls_span *tensors, int n_tensors, int64_t n_floats,
                              const ls_exchange_options *options, ls_exchange **out);
+/** Waits for messages under way and gives back the communicators.  Collective. */
 void ls_exchange_destroy(ls_exchange **exchange);
 
 /** The node's copy of the parameters [n_floats]. */
@@ -170,6 +171,7 @@ typedef struct ls_difference {
 size_t ls_exchange_compare_words(const ls_exchange *exchange);
 void ls_exchange_compare(ls_exchange *exchange, uint64_t *words, ls_difference *out);
 
+/** Seconds of this rank in the exchange so far, by what it did.  Not collective. */
 ls_exchange_times ls_exchange_get_times(const ls_exchange *exchange);
 
 LS_END_DECLS

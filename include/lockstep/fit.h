@@ -40,10 +40,7 @@ typedef struct ls_fit_batch {
     double fitted;      /* steps on the curve; NaN without a fit */
 } ls_fit_batch;
 
-enum { LS_FIT_MIN_BATCHES = 6, LS_FIT_MIN_BRANCH = 2, LS_FIT_VERDICT = 256 };
-
-/** Steps of Zhang et al.'s definition: linear scaling starts from this batch size. */
-#define LS_FIT_LINEAR_FROM 256.0
+enum { LS_FIT_VERDICT = 256 };
 
 typedef struct ls_fit {
     int64_t n_points, n_censored;
@@ -80,12 +77,9 @@ typedef struct ls_fit_options {
     bool estimate_only; /* S_min, B_crit, E_min, sigma and intervals alone: the running fit of a study */
 } ls_fit_options;
 
-/** 1000 resamples, seed 1, everything computed. */
-ls_fit_options ls_fit_default_options(void);
-
 /** Fits n points in any order; too few or one-sided points are not an error but a verdict.  Bits depend on the multiset
- *  of points only through its sorted order (batch size, censored last, steps).  options NULL: the defaults.
- *  The caller destroys *out.  LS_EDATA: a point out of range; LS_ENOMEM. */
+ *  of points only through its sorted order (batch size, censored last, steps).  options NULL: 1000 resamples, seed 1,
+ *  everything computed.  The caller destroys *out.  LS_EDATA: a point out of range; LS_ENOMEM. */
 ls_status ls_fit_create(const ls_fit_point *points, int64_t n, const ls_fit_options *options, ls_fit **out);
 void ls_fit_destroy(ls_fit **fit);
 

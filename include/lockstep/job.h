@@ -33,10 +33,13 @@ void ls_job_finish(ls_job **job);
 /** The ranks of `parent` that pass the same `group` (>= 0) as a job of their own, with at most `ranks_per_node` ranks a
  *  node (0: all of a host).  Collective over parent. */
 ls_status ls_job_split(const ls_job *parent, int group, int ranks_per_node, ls_job **out);
+/** Collective over the job. */
 void ls_job_destroy(ls_job **job);
 
+/** This rank's number from 0, and the number of ranks. */
 int ls_job_rank(const ls_job *job);
 int ls_job_size(const ls_job *job);
+/** This rank's node from 0, the number of nodes, and this rank's number from 0 on its node. */
 int ls_job_node(const ls_job *job);
 int ls_job_n_nodes(const ls_job *job);
 int ls_job_local_rank(const ls_job *job);
@@ -85,6 +88,7 @@ void ls_job_send_to_root(const ls_job *job, int from, void *bytes, size_t n);
 /** n bytes from rank 0 to rank `to` (no message when to is 0); called by these two ranks. */
 void ls_job_send_from_root(const ls_job *job, int to, void *bytes, size_t n);
 
+/** Returns when all ranks have called it; meant for short waits, as waiting ranks do not sleep.  Collective. */
 void ls_job_barrier(const ls_job *job);
 
 /** A barrier whose waiting ranks sleep, for waits of seconds beside others' work; false when not all have come within
@@ -97,7 +101,7 @@ LS_NORETURN void ls_job_abort(const ls_job *job, int exit_code);
 /** Version text of the MPI library. */
 const char *ls_job_mpi_version(void);
 
-/** One line of memory that all ranks of a node share: zeroed, aligned to 64, gone when the last of them ends.
+/** A block of memory that all ranks of a node share: zeroed, aligned to 64, gone when the last of them ends.
  *  Collective over the job; `bytes` is the same on all ranks of a node.  LS_ENOMEM on every rank when /dev/shm is too
  *  small, naming `what`. */
 typedef struct ls_window ls_window;

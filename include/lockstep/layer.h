@@ -56,7 +56,7 @@ typedef struct ls_run {
     bool fresh;        /* first of its leaf: grad[leaf] is written, not added to */
 } ls_run;
 
-/** With leaf `after` complete, so is a node of the tree over the shards: grad[into] += grad[from] (DESIGN 3.3). */
+/** With leaf `after` complete, so is a node of the tree over the shards: grad[into] += grad[from]. */
 typedef struct ls_merge {
     int after, into, from;
 } ls_merge;
@@ -77,8 +77,8 @@ typedef struct ls_pass_sums {
     double *const *leaf; /* [leaf] of a shard's rows; zero before the pass */
     double *total;       /* of all shards of the batch */
     int64_t batch_rows;  /* rows of the batch, all ranks together */
-    /** A reduction point (DESIGN 4): total[n] = the sum of elements [first, first + n) of all shards' vectors in tree
-     * order.  All ranks come here in the same order, also with a pass over no rows. */
+    /** A reduction point in the middle of a pass: total[n] = the sum of elements [first, first + n) of all shards'
+     * vectors in tree order.  All ranks come here in the same order, also with a pass over no rows. */
     void (*meet)(void *context, int64_t first, int64_t n, double *total);
     void *context;
 } ls_pass_sums;

@@ -52,6 +52,7 @@ struct ls_loss {
 ls_status ls_loss_create(struct ls_node *spec, ls_loss **out);
 void ls_loss_destroy(ls_loss **loss);
 
+/** Prints the registered losses with their options. */
 void ls_losses_print(struct ls_text *out);
 
 LS_END_DECLS

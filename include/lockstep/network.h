@@ -20,6 +20,7 @@ typedef struct ls_network ls_network;
 ls_status ls_network_create(struct ls_node *model, const ls_shape *in, ls_network **out);
 void ls_network_destroy(ls_network **network);
 
+/** The layers of the flat list, borrowed from the network; and the shape of what the last one gives for a sample. */
 int ls_network_n_layers(const ls_network *network);
 const ls_layer *ls_network_layer(const ls_network *network, int i);
 const ls_shape *ls_network_output(const ls_network *network);
@@ -41,8 +42,6 @@ int64_t ls_network_scratch_floats(const ls_network *network);
 /** Buffers: numbers that belong to the network and not to the optimizer, such as running statistics; one vector, owned
  * by the network, with their start values.  Passes that do not train read them, whoever restores a network writes them.
  */
-int ls_network_n_buffers(const ls_network *network);
-const ls_tensor *ls_network_buffer(const ls_network *network, int i);
 float *ls_network_buffers(const ls_network *network);
 int64_t ls_network_n_buffer_floats(const ls_network *network);
 

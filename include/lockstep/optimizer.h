@@ -95,6 +95,7 @@ void ls_optimizer_update(const ls_optimizer *optimizer, ls_update *update);
  *  clip_grad_norm_. */
 double ls_optimizer_clip(const ls_optimizer *optimizer, double norm);
 
+/** Prints the registered optimizers with their options, those that all share before them. */
 void ls_optimizers_print(struct ls_text *out);
 
 LS_END_DECLS

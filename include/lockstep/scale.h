@@ -3,7 +3,7 @@
  * Computing scales with the rows of the busiest rank; adding and updating with the elements a rank owns; messages by an
  * alpha-beta model of a full-duplex link per node: a bucket's message of n bytes takes alpha + n / beta.  A bucket's
  * reduce-scatter waits for its backward, its all-gather for its update, the next forward for its all-gather; the link
- * serves one direction in order.  The period of the third iteration so simulated is the prediction.  Source of the
+ * serves one direction in order.  The period of the sixth iteration so simulated is the prediction.  Source of the
  * alpha-beta form: R. Hockney, Parallel Computing 20 (1994).  Not collective, no MPI. */
 #ifndef LOCKSTEP_SCALE_H
 #define LOCKSTEP_SCALE_H
@@ -40,9 +40,6 @@ typedef struct ls_prediction {
     int subtrees;           /* k: complete subtrees of a node, the most of any */
     const char *limited_by; /* "compute", "shards", "link" or "exchange" */
 } ls_prediction;
-
-/** Bytes that the busiest node sends in an iteration on such a machine, and its subtrees. */
-double ls_exchange_volume(const ls_plan *plan, int64_t n_floats, const ls_machine *machine, int *subtrees);
 
 /** Predicts an iteration of a plan.  LS_ENOMEM. */
 ls_status ls_predict_scale(const ls_plan *plan, const ls_network *network, const ls_measured *measured,

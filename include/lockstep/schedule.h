@@ -63,6 +63,7 @@ double ls_schedule_lr(const ls_schedule *schedule, int64_t iteration);
 /** The first iteration behind the warm-up. */
 int64_t ls_schedule_warmup_end(const ls_schedule *schedule);
 
+/** Prints the registered schedules with their options, those that all share before them. */
 void ls_schedules_print(struct ls_text *out);
 
 LS_END_DECLS

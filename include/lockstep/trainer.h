@@ -91,6 +91,7 @@ typedef struct ls_trainer ls_trainer;
  *  errors are the same on all ranks. */
 ls_status ls_trainer_create(const ls_job *job, const ls_config *config, const ls_data *data,
                             const ls_trainer_options *options, ls_trainer **out);
+/** Collective. */
 void ls_trainer_destroy(ls_trainer **trainer);
 
 /** Trains to the end.  LS_ESTOPPED when a signal (lockstep/stop.h) ended it and the state is saved, LS_ETARGET when a
@@ -130,11 +131,13 @@ typedef struct ls_shortcuts {
 } ls_shortcuts;
 void ls_trainer_shortcuts(ls_trainer *trainer, ls_shortcuts *out);
 
+/** The arithmetic of the run, borrowed from the trainer; and its parameters' number. */
 const ls_plan *ls_trainer_plan(const ls_trainer *trainer);
 int64_t ls_trainer_n_params(const ls_trainer *trainer);
 /** Seconds by phase so far. */
 ls_phase_times ls_trainer_times(const ls_trainer *trainer);
-/** Hash of the parameters of this node and of the buffers, as ls_checkpoint_params_hash gives it. */
+/** Hash of the parameters of this node and of the buffers, as ls_checkpoint_params_hash gives it.  Waits for messages
+ *  that still bring parameters: on several nodes all ranks call it. */
 uint64_t ls_trainer_params_hash(const ls_trainer *trainer);
 /** The gradient noise scale by the last readings (configuration key noise.every). */
 ls_noise ls_trainer_noise(const ls_trainer *trainer);

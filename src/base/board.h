@@ -22,7 +22,7 @@
     X(ABORT, "ending the job", 1)
 
 #define LS__PHASE(identifier, text, patient) LS_PHASE_##identifier,
-typedef enum ls_board_phase { LS_PHASE_LIST(LS__PHASE) LS_N_PHASES } ls_board_phase;
+typedef enum ls_board_phase { LS_PHASE_LIST(LS__PHASE) } ls_board_phase;
 #undef LS__PHASE
 
 typedef enum ls_wait { LS_WAIT_NONE, LS_WAIT_NODE, LS_WAIT_MESSAGES } ls_wait;

@@ -154,3 +154,9 @@ void ls_text_free(ls_text *text)
     ls_free(text->data);
     *text = (ls_text){0};
 }
+
+bool ls_ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), n_end = strlen(end);
+    return n >= n_end && strcmp(text + n - n_end, end) == 0;
+}

@@ -32,6 +32,8 @@ ls_status ls_text_status(const ls_text *text);
 void ls_text_clear(ls_text *text);
 void ls_text_free(ls_text *text);
 
+bool ls_ends_with(const char *text, const char *end);
+
 /** The shortest decimal text that strtod reads back as `value`. */
 void ls_real_text(double value, char out[32]);
 

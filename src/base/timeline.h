@@ -27,7 +27,7 @@
     X(WRITE, "write checkpoint")
 
 #define LS__EVENT(identifier, name) LS_EVENT_##identifier,
-typedef enum ls_event_kind { LS_EVENT_LIST(LS__EVENT) LS_N_EVENT_KINDS } ls_event_kind;
+typedef enum ls_event_kind { LS_EVENT_LIST(LS__EVENT) } ls_event_kind;
 #undef LS__EVENT
 
 /** Plain bytes; seconds of ls_clock_s. */

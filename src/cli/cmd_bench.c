@@ -1,6 +1,4 @@
 /* bench: iterations of a configuration, timed as a whole and by phase. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"

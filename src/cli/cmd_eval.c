@@ -1,3 +1,4 @@
+/* eval: loss and accuracy of a checkpoint over a set, as a whole and by class. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* info: the build and the machine, and what a configuration may name. */
 #include <stdio.h>
 #include <string.h>
 

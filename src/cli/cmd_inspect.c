@@ -1,4 +1,4 @@
-#include <inttypes.h>
+/* inspect: a checkpoint's metadata and tensors, and the hash of its parameters; no MPI. */
 #include <stdio.h>
 #include <string.h>
 

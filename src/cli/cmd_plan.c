@@ -2,10 +2,8 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/option.h"
 #include "base/text.h"
 #include "cli/command.h"

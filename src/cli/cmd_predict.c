@@ -17,12 +17,6 @@ typedef struct writer {
     ls_text line;
 } writer;
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 /* NumPy's format 1.0: magic, version, header length, a Python dictionary padded to 64 bytes. */
 static void npy_header(ls_text *out, int64_t n, int64_t k)
 {
@@ -67,8 +61,8 @@ static ls_status write_rows(writer *w, const float *rows, int64_t n)
 
 static ls_status open_writer(const ls_model *m, const char *path, writer *w)
 {
-    w->csv = ends_with(path, ".csv");
-    LS_REQUIRE(w->csv || ends_with(path, ".npy"), LS_EUSAGE, "--out %s: the name must end in .npy or .csv", path);
+    w->csv = ls_ends_with(path, ".csv");
+    LS_REQUIRE(w->csv || ls_ends_with(path, ".npy"), LS_EUSAGE, "--out %s: the name must end in .npy or .csv", path);
     w->k = ls_shape_size(ls_network_output(m->network));
     w->classes = m->loss->ops->classifies;
     if (w->csv)

@@ -1,3 +1,4 @@
+/* report: a page, or a CSV table, of run directories or of a study; no MPI. */
 #include "cli/command.h"
 #include "lockstep/report.h"
 

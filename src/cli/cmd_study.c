@@ -1,3 +1,4 @@
+/* study: trials over batch sizes, by all ranks in groups. */
 #include <stdio.h>
 
 #include "cli/command.h"

@@ -1,3 +1,4 @@
+/* train: a run from a configuration into a directory of its own, which is locked meanwhile. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,7 +17,6 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "lockstep/checkpoint.h"
-#include "lockstep/stop.h"
 #include "lockstep/trainer.h"
 #include "lockstep/watchdog.h"
 #include "math/blas.h"
@@ -94,7 +94,7 @@ static void print_summary(const ls_training_result *r, const char *directory)
     static const char *const reasons[] = {"the run is complete", "the target is reached",
                                           "no better metric for target.patience evaluations",
                                           "train.max_time_s is over"};
-    char hash[LS_HASH_DIGITS + 1];
+    char hash[LS_HASH_DIGITS + 1], name[64];
     const double training = r->times.total - r->times.evaluation - r->times.saving;
     ls_hash_text(r->params_hash, hash);
     printf("done: %s\n  %-12s %" PRId64 " (%" PRId64 " in this run)\n", reasons[r->reason], "iterations", r->iteration,
@@ -107,8 +107,8 @@ static void print_summary(const ls_training_result *r, const char *directory)
     if (r->slow.rank >= 0)
         printf("  %-12s rank %d took %.2f times as long for a sample as the others (their median): %.1f s more\n",
                "slow rank", r->slow.rank, r->slow.factor, r->slow.lost_s);
-    printf("  %-12s %s\n  %-12s %s/ckpt-%08" PRId64 ".safetensors\n", "hash", hash, "checkpoint", directory,
-           r->iteration);
+    ls_checkpoint_name(r->iteration, name);
+    printf("  %-12s %s\n  %-12s %s/%s\n", "hash", hash, "checkpoint", directory, name);
     fflush(stdout);
 }
 

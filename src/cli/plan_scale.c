@@ -1,5 +1,4 @@
 /* plan --scale: a table of predictions, one line for each number of ranks. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/** Everything that `plan` prints is in here. */
+/** What `plan` computes its lines from: the configuration and what is built of it, without data or MPI. */
 #ifndef LOCKSTEP_CLI_PLAN_VIEW_H
 #define LOCKSTEP_CLI_PLAN_VIEW_H
 

@@ -1,4 +1,5 @@
-/** What the files of the exchange share. */
+/** The exchange inside: how the vector is cut and who owns what, the sums that a rank computes, and the messages
+ * between nodes. */
 #ifndef LOCKSTEP_COMM_EXCHANGE_INTERNAL_H
 #define LOCKSTEP_COMM_EXCHANGE_INTERNAL_H
 
@@ -45,7 +46,7 @@ typedef struct ls_bucket_state {
 } ls_bucket_state;
 
 /** Between nodes. */
-typedef struct ls_network {
+typedef struct ls_links {
     bool connected;
     MPI_Comm reduce, gather; /* of their own, so that both kinds may be under way */
     int n_cover;             /* complete subtrees of this node */
@@ -56,7 +57,7 @@ typedef struct ls_network {
     int next_gather;            /* bucket, rising, whose all-gather begins when the one before has ended */
     ls_counts records;          /* doubles of every rank: word, then records */
     double *packed, *unpacked;  /* records of this rank, of all */
-} ls_network;
+} ls_links;
 
 /** The literal allreduce: this rank's replica. */
 typedef struct ls_replica {
@@ -90,7 +91,7 @@ struct ls_exchange {
     ls_sum *sum;    /* of the root, from the node's buffers and the received subtrees */
     float *scratch; /* tiles of the sums */
     float *piece;   /* of a vector on its way to or from rank 0; made when first needed */
-    ls_network net;
+    ls_links net;
     ls_replica replica;
     ls_exchange_times times;
 };

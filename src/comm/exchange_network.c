@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "base/timeline.h"
 #include "comm/exchange_internal.h"
 #include "comm/job_internal.h"
@@ -113,7 +112,7 @@ static void test_messages(ls_exchange *ex)
 void ls_exchange_poll(ls_exchange *ex)
 {
     if (!ex->several) return;
-    ls_network *net = &ex->net;
+    ls_links *net = &ex->net;
     const uint64_t wanted = (net->round + 1) * ex->n_local;
     for (; net->next_start >= 0; net->next_start--) {
         if (atomic_load_explicit(&ex->state[net->next_start].ready, memory_order_acquire) < wanted) break;
@@ -125,7 +124,7 @@ void ls_exchange_poll(ls_exchange *ex)
 void ls_exchange_ready(ls_exchange *ex, int tensor)
 {
     if (!ex->several) return;
-    ls_network *net = &ex->net;
+    ls_links *net = &ex->net;
     for (; net->next_ready >= 0 && ex->bucket[net->next_ready].first_tensor >= tensor; net->next_ready--)
         atomic_fetch_add_explicit(&ex->state[net->next_ready].ready, 1, memory_order_acq_rel);
     ls_exchange_poll(ex);
@@ -204,7 +203,7 @@ static void share(ls_exchange *ex, int stage)
 /* Own all-gathers of the last round end first: the counts of a bucket then never run ahead by a round. */
 void ls__network_run(ls_exchange *ex, const ls_stages *stages)
 {
-    ls_network *net = &ex->net;
+    ls_links *net = &ex->net;
     finish_own_gathers(ex, &ex->bucket[ex->n_buckets - 1]);
     ls_exchange_ready(ex, 0);
     for (int s = 0; s < stages->n; s++) {
@@ -225,7 +224,7 @@ void ls__network_run(ls_exchange *ex, const ls_stages *stages)
 
 void ls__gather_records(ls_exchange *ex)
 {
-    ls_network *net = &ex->net;
+    ls_links *net = &ex->net;
     const int rank = ls_job_rank(ex->job), size = ls_job_size(ex->job);
     net->packed[0] = ex->words[ls_job_local_rank(ex->job) * LS_WORD_STRIDE];
     memcpy(net->packed + 1, ls_exchange_record(ex, ex->first_shard),

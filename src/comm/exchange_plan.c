@@ -91,7 +91,7 @@ static ls_status create_bucket(const ls_exchange *ex, ls_bucket *b)
 
 static ls_status create_subtrees(ls_exchange *ex)
 {
-    ls_network *net = &ex->net;
+    ls_links *net = &ex->net;
     net->n_cover = ls__cover_of_node(ex, ls_job_node(ex->job), net->cover);
     net->subtree = ls_calloc((size_t)net->n_cover, sizeof *net->subtree);
     LS_REQUIRE(net->subtree != NULL, LS_ENOMEM, "out of memory for the exchange");
@@ -102,7 +102,7 @@ static ls_status create_subtrees(ls_exchange *ex)
 
 ls_status ls__records_create(ls_exchange *ex)
 {
-    ls_network *net = &ex->net;
+    ls_links *net = &ex->net;
     const int size = ls_job_size(ex->job);
     LS_TRY(create_counts(size, &net->records));
     for (int r = 0; r < size; r++)
@@ -124,7 +124,7 @@ void ls__network_connect(ls_exchange *ex)
 
 ls_status ls__network_create(ls_exchange *ex)
 {
-    ls_network *net = &ex->net;
+    ls_links *net = &ex->net;
     net->next_ready = net->next_start = ex->n_buckets - 1;
     net->next_gather = ex->n_buckets;
     LS_REQUIRE(ex->n_floats < INT_MAX, LS_EUSAGE,
@@ -147,7 +147,7 @@ static void destroy_bucket(ls_bucket *b)
 /* Messages still under way are waited for: every rank destroys at the same point of its run. */
 void ls__network_destroy(ls_exchange *ex)
 {
-    ls_network *net = &ex->net;
+    ls_links *net = &ex->net;
     if (net->connected)
         for (int b = 0; b < ex->n_buckets; b++) {
             MPI_Wait(&ex->bucket[b].reduce, MPI_STATUS_IGNORE);

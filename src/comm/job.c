@@ -1,3 +1,4 @@
+/* Jobs: ranks numbered node by node, and the communicators of a node and of the first ranks of the nodes. */
 #include <stdlib.h>
 #include <string.h>
 

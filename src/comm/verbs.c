@@ -1,5 +1,4 @@
 /* How the ranks of a job talk: agreement, broadcast, gathering. */
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

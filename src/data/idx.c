@@ -1,6 +1,5 @@
 /* The IDX format of MNIST: 0, 0, element type, number of dimensions, then each dimension in 4 bytes, big-endian.
  * Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits". */
-#include <inttypes.h>
 
 #include "base/mem.h"
 #include "data/array.h"

@@ -1,3 +1,4 @@
+/* The table of data formats: the built-in ones of reader_list.h, then those that a program registers. */
 #include <string.h>
 
 #include "data/reader.h"

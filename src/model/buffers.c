@@ -43,16 +43,6 @@ ls_status ls__network_plan_buffers(ls_network *network)
     return LS_OK;
 }
 
-int ls_network_n_buffers(const ls_network *network)
-{
-    return network->n_buffers;
-}
-
-const ls_tensor *ls_network_buffer(const ls_network *network, int i)
-{
-    return network->buffer[i];
-}
-
 float *ls_network_buffers(const ls_network *network)
 {
     return network->buffers;

@@ -1,4 +1,4 @@
-/** What the files of the executor share. */
+/** The executor inside: its memory, and the verdicts on which layers may share their products among runs. */
 #ifndef LOCKSTEP_MODEL_EXECUTOR_INTERNAL_H
 #define LOCKSTEP_MODEL_EXECUTOR_INTERNAL_H
 

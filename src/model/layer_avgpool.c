@@ -7,7 +7,7 @@
 
 typedef struct avgpool_options {
     const ls_node *kernel, *stride, *padding;
-    ls_window window; /* set by plan */
+    ls_sliding window; /* set by plan */
 } avgpool_options;
 
 static const ls_option avgpool_table[] = {{.key = "kernel",
@@ -37,18 +37,18 @@ static ls_status avgpool_plan(ls_layer *layer)
     return LS_OK;
 }
 
-static float mean_of(const ls_window *w, const float *image, int64_t y, int64_t x)
+static float mean_of(const ls_sliding *w, const float *image, int64_t y, int64_t x)
 {
-    const ls_span rows = ls__window_span(w, 0, y), columns = ls__window_span(w, 1, x);
+    const ls_extent rows = ls__window_span(w, 0, y), columns = ls__window_span(w, 1, x);
     float sum = 0.0f;
     for (int64_t r = rows.first; r < rows.end; r++)
         for (int64_t c = columns.first; c < columns.end; c++) sum += image[r * w->in[1] + c];
     return sum / (float)(w->kernel[0] * w->kernel[1]);
 }
 
-static void spread(const ls_window *w, float dy, int64_t y, int64_t x, float *image)
+static void spread(const ls_sliding *w, float dy, int64_t y, int64_t x, float *image)
 {
-    const ls_span rows = ls__window_span(w, 0, y), columns = ls__window_span(w, 1, x);
+    const ls_extent rows = ls__window_span(w, 0, y), columns = ls__window_span(w, 1, x);
     const float share = dy / (float)(w->kernel[0] * w->kernel[1]);
     for (int64_t r = rows.first; r < rows.end; r++)
         for (int64_t c = columns.first; c < columns.end; c++) image[r * w->in[1] + c] += share;
@@ -56,7 +56,7 @@ static void spread(const ls_window *w, float dy, int64_t y, int64_t x, float *im
 
 static void avgpool_forward(const ls_layer *l, const ls_pass *pass, const float *x, float *y)
 {
-    const ls_window *w = &((const avgpool_options *)l->options)->window;
+    const ls_sliding *w = &((const avgpool_options *)l->options)->window;
     for (int64_t i = 0; i < pass->n_rows * l->in.dim[0]; i++, x += w->in[0] * w->in[1])
         for (int64_t r = 0; r < w->out[0]; r++)
             for (int64_t c = 0; c < w->out[1]; c++) *y++ = mean_of(w, x, r, c);
@@ -67,7 +67,7 @@ static void avgpool_backward(const ls_layer *l, const ls_pass *pass, const float
 {
     (void)x;
     (void)y;
-    const ls_window *w = &((const avgpool_options *)l->options)->window;
+    const ls_sliding *w = &((const avgpool_options *)l->options)->window;
     if (dx == NULL) return;
     memset(dx, 0, (size_t)(pass->n_rows * l->n_in) * sizeof *dx);
     for (int64_t i = 0; i < pass->n_rows * l->in.dim[0]; i++, dx += w->in[0] * w->in[1])

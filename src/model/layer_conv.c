@@ -69,7 +69,7 @@ static const ls_option conv_table[] = {
     LS_INIT_OPTION(conv_options),
     {0}};
 
-static ls_status plan_window(const conv_options *o, const ls_shape *in, ls_window *w)
+static ls_status plan_window(const conv_options *o, const ls_shape *in, ls_sliding *w)
 {
     LS_TRY(ls__read_pair(o->kernel, "kernel", 1, w->kernel));
     LS_TRY(ls__read_pair(o->stride, "stride", 1, w->stride));
@@ -106,7 +106,7 @@ static int64_t lay_out(const conv_options *o, float *at, work *b)
 static ls_status conv_plan(ls_layer *layer)
 {
     conv_options *o = layer->options;
-    ls_window w = {.before = {0}};
+    ls_sliding w = {.before = {0}};
     LS_TRY(plan_window(o, &layer->in, &w));
     const int64_t channels = layer->in.dim[0] / o->groups;
     int64_t taps, all;

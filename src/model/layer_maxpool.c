@@ -8,8 +8,8 @@
 
 typedef struct maxpool_options {
     const ls_node *kernel, *stride, *padding;
-    ls_window window; /* set by plan */
-    bool is_half;     /* 2 x 2, stride 2, no padding */
+    ls_sliding window; /* set by plan */
+    bool is_half;      /* 2 x 2, stride 2, no padding */
 } maxpool_options;
 
 static const ls_option maxpool_table[] = {{.key = "kernel",
@@ -34,7 +34,7 @@ static const ls_option maxpool_table[] = {{.key = "kernel",
 static ls_status maxpool_plan(ls_layer *layer)
 {
     maxpool_options *o = layer->options;
-    ls_window *w = &o->window;
+    ls_sliding *w = &o->window;
     LS_TRY(ls__pool_fit(o->kernel, o->stride, o->padding, &layer->in, w));
     o->is_half = true;
     for (int i = 0; i < 2; i++) o->is_half = o->is_half && w->kernel[i] == 2 && w->stride[i] == 2 && w->before[i] == 0;
@@ -48,9 +48,9 @@ static bool is_larger(float x, float than)
 }
 
 /* Place in the image [height, width] of the largest number of the window at (y, x) of the output. */
-static int64_t find_largest(const ls_window *w, const float *image, int64_t y, int64_t x)
+static int64_t find_largest(const ls_sliding *w, const float *image, int64_t y, int64_t x)
 {
-    const ls_span rows = ls__window_span(w, 0, y), columns = ls__window_span(w, 1, x);
+    const ls_extent rows = ls__window_span(w, 0, y), columns = ls__window_span(w, 1, x);
     int64_t best = rows.first * w->in[1] + columns.first;
     for (int64_t r = rows.first; r < rows.end; r++)
         for (int64_t c = columns.first; c < columns.end; c++)
@@ -140,7 +140,7 @@ static void spread_rows(int64_t n, int64_t width, const float *restrict x, const
  */
 static int64_t count_fast(const maxpool_options *o, int64_t n)
 {
-    const ls_window *w = &o->window;
+    const ls_sliding *w = &o->window;
     const int64_t behind = (WIDE - 1) / w->out[1] + 1;
     return o->is_half && w->in[0] % 2 == 0 && w->in[1] % 2 == 0 && n > behind ? n - behind : 0;
 }
@@ -148,7 +148,7 @@ static int64_t count_fast(const maxpool_options *o, int64_t n)
 static void maxpool_forward(const ls_layer *l, const ls_pass *pass, const float *x, float *y)
 {
     const maxpool_options *o = l->options;
-    const ls_window *w = &o->window;
+    const ls_sliding *w = &o->window;
     const int64_t n = pass->n_rows * l->in.dim[0] * w->out[0], n_fast = count_fast(o, n);
     halve_rows(n_fast, w->out[1], x, y);
     for (int64_t r = n_fast; r < n; r++) {
@@ -162,7 +162,7 @@ static void maxpool_backward(const ls_layer *l, const ls_pass *pass, const float
 {
     (void)y;
     const maxpool_options *o = l->options;
-    const ls_window *w = &o->window;
+    const ls_sliding *w = &o->window;
     const int64_t n = pass->n_rows * l->in.dim[0] * w->out[0], n_fast = count_fast(o, n);
     const int64_t done = n_fast * 4 * w->out[1];
     if (dx == NULL) return;

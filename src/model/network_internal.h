@@ -1,4 +1,4 @@
-/** What the files of the network share. */
+/** The network inside: its layers, and the places of their tensors, buffers and sums. */
 #ifndef LOCKSTEP_MODEL_NETWORK_INTERNAL_H
 #define LOCKSTEP_MODEL_NETWORK_INTERNAL_H
 

@@ -1,4 +1,5 @@
-/** The registered layers and losses, and how a YAML entry names one. */
+/** The registered layers and losses: each one file with static functions and one const table, listed in layer_list.h
+ *  and loss_list.h. */
 #ifndef LOCKSTEP_MODEL_REGISTRY_H
 #define LOCKSTEP_MODEL_REGISTRY_H
 

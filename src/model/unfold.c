@@ -2,13 +2,12 @@
 
 #include <string.h>
 
-#include "base/mem.h"
 #include "math/vec.h"
 
 /* Below so many rows a product is thin. */
 enum { THIN = 32 };
 
-void ls__unfold_plan(const ls_window *w, int64_t channels, ls_unfold *plan)
+void ls__unfold_plan(const ls_sliding *w, int64_t channels, ls_unfold *plan)
 {
     bool trivial = true;
     for (int i = 0; i < 2; i++)
@@ -59,7 +58,7 @@ static int64_t count_bands(const ls_unfold *plan)
 /* A band is a kernel row when the unfolding is whole, and a remainder of y mod stride otherwise. */
 static band nth_band(const ls_unfold *plan, int64_t i)
 {
-    const ls_window *w = &plan->window;
+    const ls_sliding *w = &plan->window;
     if (plan->whole)
         return (band){.y = i * w->dilation[0], .n = w->out[0], .first_k = i * w->kernel[1] * plan->channels};
     const int64_t first = rows_before(plan, i);
@@ -112,7 +111,7 @@ typedef struct overlap {
 
 static overlap find_overlap(const ls_unfold *plan)
 {
-    const ls_window *w = &plan->window;
+    const ls_sliding *w = &plan->window;
     const int64_t room[2] = {plan->n_rows, plan->pitch};
     overlap o = {.n = {0}};
     for (int i = 0; i < 2; i++) {
@@ -126,7 +125,7 @@ static overlap find_overlap(const ls_unfold *plan)
 static void pad(const ls_unfold *plan, const float *image, float *padded)
 {
     const overlap o = find_overlap(plan);
-    const ls_window *w = &plan->window;
+    const ls_sliding *w = &plan->window;
     for (int64_t c = 0; c < plan->channels; c++)
         copy_rows(o.n[0], o.n[1], image + c * w->in[0] * w->in[1], w->in[1],
                   padded + (c * plan->n_rows + o.padded[0]) * plan->pitch + o.padded[1], plan->pitch);
@@ -135,7 +134,7 @@ static void pad(const ls_unfold *plan, const float *image, float *padded)
 static void crop(const ls_unfold *plan, const float *padded, float *image)
 {
     const overlap o = find_overlap(plan);
-    const ls_window *w = &plan->window;
+    const ls_sliding *w = &plan->window;
     if (o.n[0] < w->in[0] || o.n[1] < w->in[1])
         memset(image, 0, (size_t)(plan->channels * w->in[0] * w->in[1]) * sizeof *image);
     for (int64_t c = 0; c < plan->channels; c++)
@@ -145,7 +144,7 @@ static void crop(const ls_unfold *plan, const float *padded, float *image)
 
 void ls__unfold(const ls_unfold *plan, const float *image, float *padded, float *u)
 {
-    const ls_window *w = &plan->window;
+    const ls_sliding *w = &plan->window;
     const int64_t width = w->out[1], step = w->stride[0] * plan->pitch;
     pad(plan, image, padded);
     for (int64_t b = 0; b < count_bands(plan); b++) {
@@ -164,7 +163,7 @@ void ls__unfold(const ls_unfold *plan, const float *image, float *padded, float 
 
 void ls__fold(const ls_unfold *plan, const float *u, float *padded, float *image)
 {
-    const ls_window *w = &plan->window;
+    const ls_sliding *w = &plan->window;
     const int64_t width = w->out[1], step = w->stride[0] * plan->pitch;
     memset(padded, 0, (size_t)ls__unfold_padded_floats(plan) * sizeof *padded);
     for (int64_t b = 0; b < count_bands(plan); b++) {

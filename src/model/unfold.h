@@ -13,7 +13,7 @@
 #include "model/window.h"
 
 typedef struct ls_unfold {
-    ls_window window;
+    ls_sliding window;
     int64_t channels;
     bool whole;
     bool nothing_to_do; /* 1 x 1, stride 1, no padding: u is the image */
@@ -25,7 +25,7 @@ typedef struct ls_unfold {
 } ls_unfold;
 
 /** From a fitted window and the channels of an image, or of a group of them. */
-void ls__unfold_plan(const ls_window *window, int64_t channels, ls_unfold *plan);
+void ls__unfold_plan(const ls_sliding *window, int64_t channels, ls_unfold *plan);
 
 /** Floats of the buffers u and padded. */
 int64_t ls__unfold_floats(const ls_unfold *plan);

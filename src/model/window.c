@@ -27,7 +27,7 @@ ls_status ls__read_pair(const ls_node *node, const char *key, int64_t min, int64
 }
 
 /* As much as the kernel takes away. */
-static ls_status pad_same(ls_window *w)
+static ls_status pad_same(ls_sliding *w)
 {
     LS_REQUIRE(w->stride[0] == 1 && w->stride[1] == 1, LS_EUSAGE, "'padding: same' needs stride 1; give a number");
     for (int i = 0; i < 2; i++) {
@@ -38,7 +38,7 @@ static ls_status pad_same(ls_window *w)
     return LS_OK;
 }
 
-ls_status ls__read_padding(const ls_node *node, ls_window *w)
+ls_status ls__read_padding(const ls_node *node, ls_sliding *w)
 {
     char place[256];
     double number;
@@ -52,7 +52,7 @@ ls_status ls__read_padding(const ls_node *node, ls_window *w)
     return LS_OK;
 }
 
-ls_status ls__window_fit(ls_window *w, const ls_shape *image)
+ls_status ls__window_fit(ls_sliding *w, const ls_shape *image)
 {
     int64_t padded[2], reach[2];
     LS_REQUIRE(image->n_dim == 3, LS_EUSAGE, "the input must be an image, [channels, height, width]");
@@ -70,9 +70,9 @@ ls_status ls__window_fit(ls_window *w, const ls_shape *image)
 }
 
 ls_status ls__pool_fit(const ls_node *kernel, const ls_node *stride, const ls_node *padding, const ls_shape *image,
-                       ls_window *w)
+                       ls_sliding *w)
 {
-    *w = (ls_window){.dilation = {1, 1}};
+    *w = (ls_sliding){.dilation = {1, 1}};
     LS_TRY(ls__read_pair(kernel, "kernel", 1, w->kernel));
     LS_TRY(ls__read_pair(stride != NULL ? stride : kernel, "stride", 1, w->stride));
     LS_TRY(ls__read_pair(padding, "padding", 0, w->before));

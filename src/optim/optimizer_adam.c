@@ -1,3 +1,4 @@
+/* Adam (Kingma and Ba, arXiv 1412.6980), with PyTorch's formulas; adamw shares it. */
 #include <math.h>
 
 #include "math/vec.h"

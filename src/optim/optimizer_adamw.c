@@ -1,3 +1,4 @@
+/* AdamW (Loshchilov and Hutter, arXiv 1711.05101): Adam by another name, with its own defaults of weight decay. */
 #include "optim/adam.h"
 
 const ls_optimizer_ops ls__optimizer_adamw = {.name = "adamw",

@@ -1,4 +1,4 @@
-/** The registered optimizers and schedules, and what schedules share. */
+/** The registered optimizers and schedules, and what several of them compute alike. */
 #ifndef LOCKSTEP_OPTIM_REGISTRY_H
 #define LOCKSTEP_OPTIM_REGISTRY_H
 

@@ -1,9 +1,9 @@
 /* The proof on the spot that the rank count changes no bit: one trial at several. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "study/run.h"
 #include "study/trial.h"
 
@@ -43,7 +43,7 @@ static ls_status run_at(const ls_study *s, int ranks, const ls_trial_key *key, l
     const ls_trial_place place = {.job = job, .file = s->file, .data = s->data};
     const ls_status status = works ? ls_trial_run(&place, key, LOOKS * key->look_every, out, NULL) : LS_OK;
     ls_job_destroy(&job);
-    ls_job_wait_all(s->world, 1e300);
+    ls_job_wait_all(s->world, INFINITY);
     return ls_job_agree(s->world, status);
 }
 

@@ -1,6 +1,5 @@
 /* What results.json says beyond the runs: fits of each arm, time to target, and the choice in words. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 
 #include "base/mem.h"

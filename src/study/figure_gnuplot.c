@@ -1,7 +1,6 @@
 /* A figure as a gnuplot script.  Texts stand in single quotes, where gnuplot neither substitutes commands nor macros.
  */
 #include <math.h>
-#include <string.h>
 
 #include "study/figure.h"
 

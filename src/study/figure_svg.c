@@ -2,7 +2,6 @@
  * second drawing; every hue has a marker of its own shape. */
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "study/figure.h"
 

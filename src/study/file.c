@@ -11,7 +11,11 @@
 #include "base/mem.h"
 #include "lockstep/schedule.h"
 
-static const char *const rules[] = {"tuned", "fixed", "linear", "sqrt"}; /* as ls_study_arm */
+const char *ls_study_arm_name(ls_study_arm arm)
+{
+    static const char *const names[LS_N_ARMS] = {"tuned", "fixed", "linear", "sqrt"};
+    return names[arm];
+}
 
 ls_status ls_study_budget(const char *text, double *seconds)
 {
@@ -81,8 +85,8 @@ static ls_status read_arms(const ls_node *node, ls_study_settings *s)
                ls_node_place(node, place, sizeof place));
     for (int i = 0; i < node->n; i++) {
         int arm = 0;
-        while (arm < LS_N_ARMS &&
-               (node->child[i]->kind != LS_NODE_SCALAR || strcmp(node->child[i]->text, rules[arm]) != 0))
+        while (arm < LS_N_ARMS && (node->child[i]->kind != LS_NODE_SCALAR ||
+                                   strcmp(node->child[i]->text, ls_study_arm_name((ls_study_arm)arm)) != 0))
             arm++;
         LS_REQUIRE(arm < LS_N_ARMS, LS_EUSAGE, "%s: 'arms' knows fixed, linear, sqrt",
                    ls_node_place(node->child[i], place, sizeof place));
@@ -97,8 +101,8 @@ static ls_status fill_settings(ls_study_file *f)
     f->settings = (ls_study_settings){.n_seeds = k->n_seeds,
                                       .tuning_seed = k->tuning_seed,
                                       .scoring_seed = k->scoring_seed,
-                                      .vary_init = k->vary != 2,
-                                      .vary_order = k->vary != 1,
+                                      .vary_init = k->vary != LS_VARY_ORDER,
+                                      .vary_order = k->vary != LS_VARY_INIT,
                                       .search = (ls_study_search)k->search,
                                       .lr_start = k->lr_start,
                                       .lr_min = k->lr_min,
@@ -146,8 +150,6 @@ static ls_status check_settings(const ls_study_file *f)
     LS_REQUIRE(k->momentum_max < 1 || !highest, LS_EUSAGE, "'search.momentum_max' must be below 1");
     const int64_t gap = llabs((long long)(k->scoring_seed - k->tuning_seed));
     LS_REQUIRE(k->tuning_seed < k->scoring_seed || gap >= k->n_seeds, LS_EUSAGE,
-               "'seeds.tuning' is one of the scoring seeds: tuning and scoring must not share runs");
-    LS_REQUIRE(k->tuning_seed != k->scoring_seed, LS_EUSAGE,
                "'seeds.tuning' is one of the scoring seeds: tuning and scoring must not share runs");
     return LS_OK;
 }

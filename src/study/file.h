@@ -9,12 +9,15 @@
 #include "lockstep/config.h"
 #include "lockstep/study.h"
 
+/** What a scoring seed changes: seeds.vary. */
+enum { LS_VARY_BOTH, LS_VARY_INIT, LS_VARY_ORDER };
+
 /** Values of the keys of the same names; text and nodes belong to the tree. */
 typedef struct ls_study_keys {
     const char *name, *dataset, *model, *base;
     ls_node *set, *sizes, *targets, *arms;
     int64_t n_seeds, tuning_seed, scoring_seed;
-    int vary;   /* 0 both, 1 init, 2 order */
+    int vary;   /* LS_VARY_* */
     int search; /* ls_study_search */
     double lr_start, lr_min, lr_max, momentum_min, momentum_max;
     int64_t sobol_trials, base_size;
@@ -35,6 +38,9 @@ typedef struct ls_study_file {
     ls_study_settings settings; /* without n_samples */
     double budget_s;            /* INFINITY: none */
 } ls_study_file;
+
+/** The name of an arm, as the key `arms` has it: "fixed". */
+const char *ls_study_arm_name(ls_study_arm arm);
 
 /** The table of keys, of an ls_study_keys. */
 extern const ls_option ls__study_keys[];

@@ -10,7 +10,12 @@
 #include "study/fit_runs.h"
 #include "study/stats.h"
 
-enum { MIN_ESTIMATE = 3, MIN_SPARE = 4, MIN_POOLED_DF = 5, DEFAULT_BOOTSTRAP = 1000 };
+enum { MIN_ESTIMATE = 3, MIN_SPARE = 4, MIN_POOLED_DF = 5, MIN_BATCHES = 6, MIN_BRANCH = 2 };
+
+/* Steps of Zhang et al.'s definition: linear scaling starts from this batch size. */
+#define LINEAR_FROM 256.0
+
+static const ls_fit_options defaults = {.n_bootstrap = 1000, .seed = 1};
 
 static const ls_estimate unknown = {NAN, NAN, NAN};
 
@@ -20,11 +25,6 @@ typedef struct work {
     ls_curve curve;
     double sigma;
 } work;
-
-ls_fit_options ls_fit_default_options(void)
-{
-    return (ls_fit_options){.n_bootstrap = DEFAULT_BOOTSTRAP, .seed = 1};
-}
 
 /* Of a variance that rounding may have put below zero; NaN stays NaN. */
 static double root(double variance)
@@ -71,7 +71,7 @@ static void set_estimates(const work *w, ls_fit *fit)
     fit->b_crit = around(w->curve.c, fit->t95 * root(cc));
     fit->e_min = around(w->curve.s + w->curve.c, fit->t95 * root(ss + 2 * sc + cc));
     /* steps = 1.2 linear: a + b/B = 1.2 (a + b/256) 256/B, so B = 1.2 * 256 + b/(5a); 1 + B_crit/B = 1.1 */
-    fit->b_linear = scaled(fit->b_crit, 0.2, 1.2 * LS_FIT_LINEAR_FROM);
+    fit->b_linear = scaled(fit->b_crit, 0.2, 1.2 * LINEAR_FROM);
     fit->b_near_min = scaled(fit->b_crit, 10, 0);
     for (int b = 0; b < fit->n_batches; b++)
         fit->batches[b].fitted = exp(ls__curve_at(&w->curve, w->runs.run[w->runs.first[b]].log_b));
@@ -186,20 +186,20 @@ static void judge(const work *w, ls_fit *fit)
     int steep, flat;
     count_branches(fit, &steep, &flat);
 #define SAY(...) (void)snprintf(fit->verdict, sizeof fit->verdict, __VA_ARGS__)
-    if (measured < LS_FIT_MIN_BATCHES)
-        SAY("B_crit not identified: %d batch sizes reached the target, the fit needs %d", measured, LS_FIT_MIN_BATCHES);
+    if (measured < MIN_BATCHES)
+        SAY("B_crit not identified: %d batch sizes reached the target, the fit needs %d", measured, MIN_BATCHES);
     else if (!w->curve.settled && flat == 0)
         SAY("B_crit not identified: steps fall as 1/B up to the largest batch size; measure larger ones");
     else if (!w->curve.settled && steep == 0)
         SAY("B_crit not identified: steps do not fall from the smallest batch size on; measure smaller ones");
-    else if (steep < LS_FIT_MIN_BRANCH)
+    else if (steep < MIN_BRANCH)
         SAY("B_crit not identified: batch sizes below B_crit = %.3g, where steps fall as 1/B: %d, the fit needs %d; "
             "measure smaller ones",
-            fit->b_crit.value, steep, LS_FIT_MIN_BRANCH);
-    else if (flat < LS_FIT_MIN_BRANCH)
+            fit->b_crit.value, steep, MIN_BRANCH);
+    else if (flat < MIN_BRANCH)
         SAY("B_crit not identified: batch sizes above B_crit = %.3g, where steps level off: %d, the fit needs %d; "
             "measure larger ones",
-            fit->b_crit.value, flat, LS_FIT_MIN_BRANCH);
+            fit->b_crit.value, flat, MIN_BRANCH);
     else if (!w->curve.settled)
         SAY("B_crit not identified: the fit of the curve did not settle");
     else {
@@ -254,7 +254,6 @@ static ls_status fill(const ls_fit_point *points, int64_t n, const ls_fit_option
 ls_status ls_fit_create(const ls_fit_point *points, int64_t n, const ls_fit_options *options, ls_fit **out)
 {
     *out = NULL;
-    const ls_fit_options defaults = ls_fit_default_options();
     ls_fit *fit = ls_calloc(1, sizeof *fit);
     LS_REQUIRE(fit != NULL, LS_ENOMEM, "out of memory for a fit");
     work w = {0};
@@ -270,7 +269,7 @@ ls_status ls_fit_create(const ls_fit_point *points, int64_t n, const ls_fit_opti
 
 void ls_fit_destroy(ls_fit **fit)
 {
-    if (*fit == NULL) return;
+    if (fit == NULL || *fit == NULL) return;
     ls_free((*fit)->batches);
     ls_free(*fit);
     *fit = NULL;

@@ -27,7 +27,8 @@ double ls__curve_at(const ls_curve *curve, double log_b)
     return curve->s + softplus(curve->alpha * (curve->c - log_b));
 }
 
-double ls__curve_share(const ls_curve *curve, double log_b)
+/* d log S / dc for alpha = 1: the share of E_min / B in S; 1 on the steep branch, 0 on the flat one. */
+static double share_at(const ls_curve *curve, double log_b)
 {
     return 1 / (1 + exp(-curve->alpha * (curve->c - log_b)));
 }
@@ -63,7 +64,7 @@ static void gather(const problem *p, const ls_curve *curve, int k, double g[3], 
     }
     for (int i = 0; i < p->n; i++) {
         const ls_fit_term *t = &p->terms[i];
-        const double r = t->y - ls__curve_at(curve, t->log_b), u = ls__curve_share(curve, t->log_b);
+        const double r = t->y - ls__curve_at(curve, t->log_b), u = share_at(curve, t->log_b);
         const double jacobian[3] = {1, curve->alpha * u, (curve->c - t->log_b) * u};
         const double pull = t->censored ? p->sigma * ls__normal_hazard(r / p->sigma) : r;
         const double weight = t->censored ? ls__normal_tail_curvature(r / p->sigma) : 1;

@@ -24,9 +24,6 @@ typedef struct ls_curve {
 /** log S at log_b. */
 double ls__curve_at(const ls_curve *curve, double log_b);
 
-/** d log S / dc for alpha = 1: the share of E_min / B in S; 1 on the steep branch, 0 on the flat one. */
-double ls__curve_share(const ls_curve *curve, double log_b);
-
 /** Fits s and c (alpha = 1) to n terms, of which two or more batch sizes reached the target.  sigma > 0 matters to
  *  censored terms alone. */
 void ls__curve_fit(const ls_fit_term *terms, int n, double sigma, ls_curve *out);

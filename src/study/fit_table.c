@@ -236,7 +236,7 @@ ls_status ls__fit_table_read(const char *path, ls_fit_table **out)
 
 void ls__fit_table_destroy(ls_fit_table **table)
 {
-    if (*table == NULL) return;
+    if (table == NULL || *table == NULL) return;
     for (int i = 0; i < (*table)->n_series; i++) {
         ls_free((*table)->series[i].name);
         ls_free((*table)->series[i].points);

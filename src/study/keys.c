@@ -10,8 +10,8 @@
         .help = help_text, __VA_ARGS__                                                                                 \
     }
 
-static const char *const varied[] = {"both", "init", "order", NULL};
-static const char *const searches[] = {"grid", "sobol", NULL}; /* as ls_study_search */
+static const char *const varied[] = {"both", "init", "order", NULL}; /* as LS_VARY_* */
+static const char *const searches[] = {"grid", "sobol", NULL};       /* as ls_study_search */
 
 const ls_option ls__study_keys[] = {
     KEY("name", LS_OPTION_TEXT, name, "study", "what reports and exports call the study"),

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/mem.h"
 #include "study/report_internal.h"
 
 /* Escaped text from a format. */

@@ -58,11 +58,11 @@ ls_status ls_report_runs(ls_report *report, const char *const *directories, int 
 
 /* study_view.c: what the figures and tables of a study look at */
 /** The curve of a fit. */
-typedef struct ls_curve {
+typedef struct ls_curve_view {
     bool known, identified;
     double target, s_min, b_crit, b_crit_low, b_crit_high;
     double ss, cc, sc; /* variances of log S_min and log B_crit and their covariance, times t^2; NaN: no intervals */
-} ls_curve;
+} ls_curve_view;
 
 /** One size of an arm, for one target. */
 typedef struct ls_size_view {
@@ -75,9 +75,9 @@ typedef struct ls_size_view {
 
 /** The fit of an arm for a target; NULL: none. */
 const json_t *ls_study_fit(const json_t *arm, double target);
-ls_curve ls_curve_read(const json_t *arm, double target);
+ls_curve_view ls_curve_read(const json_t *arm, double target);
 /** Steps at a size with the pointwise 95 % band of the curve. */
-double ls_curve_steps(const ls_curve *curve, double size, double *low, double *high);
+double ls_curve_steps(const ls_curve_view *curve, double size, double *low, double *high);
 ls_size_view ls_size_view_read(const json_t *size, int target);
 const json_t *ls_study_arm_named(const json_t *results, const char *name);
 /** The targets of results, descending; how many there are, at most LS_STUDY_MAX_TARGETS. */

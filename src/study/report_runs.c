@@ -37,7 +37,7 @@ static void take_event(void *context, json_t *object)
     if (strcmp(event, "warning") == 0) ls_report_warn(r->report, "%s: %s", r->name, ls_json_text(object, "text"));
 }
 
-/* The directory without slashes at its end; its last part is the name among several runs. */
+/* The directory without slashes at its end. */
 static char *name_of(const char *directory)
 {
     size_t n = strlen(directory);

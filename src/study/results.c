@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "study/directory.h"
 #include "study/results.h"
 #include "study/trial.h"

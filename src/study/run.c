@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "lockstep/report.h"
@@ -16,12 +15,6 @@
 #include "study/directory.h"
 #include "study/partial.h"
 #include "train/data.h"
-
-const char *ls_study_arm_name(ls_study_arm arm)
-{
-    static const char *const names[LS_N_ARMS] = {"tuned", "fixed", "linear", "sqrt"};
-    return names[arm];
-}
 
 const char *ls_trial_status_name(ls_trial_status status)
 {

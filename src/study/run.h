@@ -65,8 +65,7 @@ ls_status ls_study_check_np(const ls_study *study, const char *list);
  *  than any; -1 when that is the median. */
 int64_t ls_study_median(const ls_size_result *result, int t);
 
-/** Names of ls_study_arm and ls_trial_status values: "tuned", "COMPLETE". */
-const char *ls_study_arm_name(ls_study_arm arm);
+/** The name of an ls_trial_status value: "COMPLETE". */
 const char *ls_trial_status_name(ls_trial_status status);
 
 #endif

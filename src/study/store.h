@@ -22,7 +22,7 @@ void ls_store_destroy(ls_store **store);
 /** Reads the records that are new or have changed; *changed (may be NULL) tells whether there are any. */
 ls_status ls_store_refresh(ls_store *store, bool *changed);
 
-/** The records in name order, valid until the next refresh. */
+/** The records in the order in which they were read, valid until the next refresh. */
 const ls_trial *ls_store_trials(const ls_store *store, int *n);
 
 /** The record of a key, valid until the next refresh; NULL. */

@@ -1,7 +1,6 @@
 /* The figures of a study that show steps: against size, of targets, of arms, the frontier, and time. */
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "lockstep/study.h"
 #include "study/report_internal.h"
@@ -37,12 +36,12 @@ static double along(span s, int i)
     return s.low * pow(s.high / s.low, (double)i / (CURVE_POINTS - 1));
 }
 
-static void add_curve(ls_figure *f, const ls_curve *c, span s, bool band)
+static void add_curve(ls_figure *f, const ls_curve_view *c, span s)
 {
     for (int i = 0; i < CURVE_POINTS && c->known && s.low > 0; i++) {
         double low, high;
         const double b = along(s, i), steps = ls_curve_steps(c, b, &low, &high);
-        ls_figure_interval(f, b, steps, band ? low : NAN, band ? high : NAN);
+        ls_figure_interval(f, b, steps, low, high);
     }
 }
 
@@ -86,7 +85,7 @@ static void add_censored(ls_figure *f, const json_t *arm, int target)
 }
 
 /* S = E_min / B through the fit's left branch, or through the smallest size's median. */
-static void add_perfect(ls_figure *f, const json_t *arm, const ls_curve *c, span s, int target)
+static void add_perfect(ls_figure *f, const json_t *arm, const ls_curve_view *c, span s, int target)
 {
     double samples = c->known ? c->s_min * c->b_crit : NAN;
     size_t i;
@@ -107,7 +106,7 @@ static void add_perfect(ls_figure *f, const json_t *arm, const ls_curve *c, span
 static void steps_figure(ls_report *r, const json_t *arm, double target, int index)
 {
     const span s = sizes_of(arm);
-    const ls_curve c = ls_curve_read(arm, target);
+    const ls_curve_view c = ls_curve_read(arm, target);
     ls_figure f = ls_figure_begin("steps", "Iterations to target against batch size", batch_label, LS_LOG2, steps_label,
                                   LS_LOG10);
     ls_figure_series(&f, LS_MARK_BAND, 1, "95 %% band of the fit");
@@ -119,7 +118,7 @@ static void steps_figure(ls_report *r, const json_t *arm, double target, int ind
     add_perfect(&f, arm, &c, s, index);
     ls_figure_series(&f, LS_MARK_LINE, 1, "fit S = %.4g (1 + %.4g / B)%s", c.s_min, c.b_crit,
                      c.identified ? "" : ", B_crit not identified");
-    add_curve(&f, &c, s, true);
+    add_curve(&f, &c, s);
     add_seeds(&f, arm, index);
     ls_figure_series(&f, LS_MARK_DOTS, 0, "median, from lowest to highest seed");
     add_medians(&f, arm, index, true);
@@ -134,7 +133,7 @@ static void steps_figure(ls_report *r, const json_t *arm, double target, int ind
 static void frontier_figure(ls_report *r, const json_t *arm, double target, int index)
 {
     const span s = sizes_of(arm);
-    const ls_curve c = ls_curve_read(arm, target);
+    const ls_curve_view c = ls_curve_read(arm, target);
     ls_figure f = ls_figure_begin("frontier", "Samples against iterations", steps_label, LS_LOG10,
                                   "samples to target E = B S", LS_LOG10);
     size_t i;
@@ -164,13 +163,13 @@ static void targets_figure(ls_report *r, const json_t *arm, const double *target
 {
     ls_figure f = ls_figure_begin("targets", "Shift with the target", batch_label, LS_LOG2, steps_label, LS_LOG10);
     for (int t = 0; t < n; t++) {
-        const ls_curve c = ls_curve_read(arm, target[t]);
+        const ls_curve_view c = ls_curve_read(arm, target[t]);
         ls_figure_series(&f, LS_MARK_DOTS, t, "error below %.4g%s", target[t], c.identified ? "" : " (not identified)");
         add_medians(&f, arm, t, true);
         ls_figure_series_unlisted(&f, LS_MARK_HOLLOW, t, "UNTUNED");
         add_medians(&f, arm, t, false);
         ls_figure_series_unlisted(&f, LS_MARK_LINE, t, "fit");
-        add_curve(&f, &c, sizes_of(arm), true);
+        add_curve(&f, &c, sizes_of(arm));
     }
     ls_text_printf(&f.caption, "Medians and fits of the tuned arm, one curve per target.");
     ls_report_figure(r, &f, "no run reached a target");
@@ -184,14 +183,14 @@ static void arms_figure(ls_report *r, const json_t *results, double target, int 
                                   steps_label, LS_LOG10);
     json_array_foreach(json_object_get(results, "arms"), i, arm)
     {
-        const ls_curve c = ls_curve_read(arm, target);
+        const ls_curve_view c = ls_curve_read(arm, target);
         const char *name = ls_json_text(arm, "arm");
         ls_figure_series(&f, LS_MARK_DOTS, (int)i, "%s", name);
         add_medians(&f, arm, index, true);
         ls_figure_series_unlisted(&f, LS_MARK_HOLLOW, (int)i, name);
         add_medians(&f, arm, index, false);
         ls_figure_series_unlisted(&f, LS_MARK_LINE, (int)i, name);
-        add_curve(&f, &c, sizes_of(arm), true);
+        add_curve(&f, &c, sizes_of(arm));
         ls_figure_series_unlisted(&f, LS_MARK_ARROW, (int)i, name);
         add_censored(&f, arm, index);
     }

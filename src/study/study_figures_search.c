@@ -141,7 +141,7 @@ static void x_span(const ls_figure *f, double *low, double *high)
     }
 }
 
-static void noise_figure(ls_report *r, const json_t *tuned, int target, const json_t *trials, const ls_curve *c)
+static void noise_figure(ls_report *r, const json_t *tuned, int target, const json_t *trials, const ls_curve_view *c)
 {
     double low, high;
     ls_figure f = ls_figure_begin("noise", "Gradient noise scale beside the critical batch size", "iteration", LS_LOG10,
@@ -181,6 +181,6 @@ void ls_study_trajectory_figures(ls_report *r, const json_t *results, const json
     }
     ls_text_printf(&f.caption, "The run of median length at every batch size, with its chosen learning rate.");
     ls_report_figure(r, &f, "no scored run is recorded in trials.jsonl");
-    const ls_curve c = n > 0 ? ls_curve_read(tuned, target[last]) : (ls_curve){0};
+    const ls_curve_view c = n > 0 ? ls_curve_read(tuned, target[last]) : (ls_curve_view){0};
     noise_figure(r, tuned, last, trials, &c);
 }

@@ -45,26 +45,26 @@ static double half_log(const json_t *estimate)
 }
 
 /* E_min = S_min B_crit, so var log E_min = ss + cc + 2 sc gives the covariance. */
-ls_curve ls_curve_read(const json_t *arm, double target)
+ls_curve_view ls_curve_read(const json_t *arm, double target)
 {
     const json_t *fit = ls_study_fit(arm, target);
     const json_t *s_min = json_object_get(fit, "s_min"), *b_crit = json_object_get(fit, "b_crit");
     const double s = half_log(s_min), c = half_log(b_crit), e = half_log(json_object_get(fit, "e_min"));
-    ls_curve curve = {.target = target,
-                      .s_min = ls_json_real(s_min, "value"),
-                      .b_crit = ls_json_real(b_crit, "value"),
-                      .b_crit_low = ls_json_real(b_crit, "low"),
-                      .b_crit_high = ls_json_real(b_crit, "high"),
-                      .ss = s * s,
-                      .cc = c * c,
-                      .sc = (e * e - s * s - c * c) / 2};
+    ls_curve_view curve = {.target = target,
+                           .s_min = ls_json_real(s_min, "value"),
+                           .b_crit = ls_json_real(b_crit, "value"),
+                           .b_crit_low = ls_json_real(b_crit, "low"),
+                           .b_crit_high = ls_json_real(b_crit, "high"),
+                           .ss = s * s,
+                           .cc = c * c,
+                           .sc = (e * e - s * s - c * c) / 2};
     curve.known = curve.s_min > 0 && curve.b_crit > 0;
     curve.identified = curve.known && json_is_true(json_object_get(fit, "identified"));
     return curve;
 }
 
 /* d log S / d log B_crit = B_crit / (B + B_crit) = w. */
-double ls_curve_steps(const ls_curve *c, double size, double *low, double *high)
+double ls_curve_steps(const ls_curve_view *c, double size, double *low, double *high)
 {
     const double steps = c->s_min * (1 + c->b_crit / size), w = c->b_crit / (size + c->b_crit);
     const double half = sqrt(fmax(c->ss + w * w * c->cc + 2 * w * c->sc, 0));

@@ -11,7 +11,6 @@
 #include "lockstep/trainer.h"
 #include "study/directory.h"
 #include "study/run.h"
-#include "train/data.h"
 
 enum { MAX_COUNTS = 32, MAX_REPEATS = 1000, WARM_UP = 2 };
 

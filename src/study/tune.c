@@ -1,6 +1,5 @@
 #include "study/tune.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 

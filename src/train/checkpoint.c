@@ -258,6 +258,13 @@ size_t ls_checkpoint_data_bytes(const ls_network *network, int n_kept)
     return (size_t)n * sizeof(float);
 }
 
+static void remove_file(const char *directory, const char *name)
+{
+    char *path = ls_path_join(directory, name);
+    if (path != NULL) unlink(path);
+    ls_free(path);
+}
+
 void ls_checkpoint_prune(const char *run_directory, int64_t keep, int64_t newest)
 {
     int n;
@@ -267,18 +274,9 @@ void ls_checkpoint_prune(const char *run_directory, int64_t keep, int64_t newest
         if (numbers[i] > newest || kept++ < keep) continue;
         char name[64];
         ls_checkpoint_name(numbers[i], name);
-        char *path = ls_path_join(run_directory, name);
-        if (path != NULL) unlink(path);
-        ls_free(path);
+        remove_file(run_directory, name);
     }
     ls_free(numbers);
-}
-
-static void remove_file(const char *directory, const char *name)
-{
-    char *path = ls_path_join(directory, name);
-    if (path != NULL) unlink(path);
-    ls_free(path);
 }
 
 /* What a killed writer has left of a numbered one. */
@@ -287,7 +285,7 @@ static bool is_half_written(const char *name)
     static const char ending[] = ".tmp";
     const size_t n = strlen(name), n_ending = sizeof ending - 1;
     char whole[64];
-    if (n < n_ending || n - n_ending >= sizeof whole || strcmp(name + n - n_ending, ending) != 0) return false;
+    if (!ls_ends_with(name, ending) || n - n_ending >= sizeof whole) return false;
     snprintf(whole, sizeof whole, "%.*s", (int)(n - n_ending), name);
     return number_of(whole) >= 0;
 }

@@ -1,7 +1,6 @@
 #include "train/data.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"

@@ -6,7 +6,6 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/node.h"
-#include "base/option.h"
 #include "train/data.h"
 #include "train/safetensors.h"
 

@@ -31,6 +31,7 @@ typedef struct ls_model_source {
 
 /** Loads checkpoint and data.  With `labelled` the data must fit the loss.  Collective; errors are agreed. */
 ls_status ls_model_create(const ls_job *job, const ls_model_source *source, bool labelled, ls_model **out);
+/** Collective. */
 void ls_model_destroy(ls_model **model);
 
 /** "test", "validation", "train" or "--data": what ls_model_create took. */

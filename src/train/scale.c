@@ -2,7 +2,6 @@
 
 #include <jansson.h>
 #include <limits.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "comm/tree.h"
@@ -76,7 +75,8 @@ static int count_nodes(const ls_machine *m)
     return (m->ranks + m->ranks_per_node - 1) / m->ranks_per_node;
 }
 
-double ls_exchange_volume(const ls_plan *plan, int64_t n_floats, const ls_machine *m, int *subtrees)
+/* Bytes that the busiest node sends in an iteration on such a machine, and its subtrees. */
+static double exchange_volume(const ls_plan *plan, int64_t n_floats, const ls_machine *m, int *subtrees)
 {
     const int nodes = count_nodes(m), n = (int)plan->n_shards;
     ls_leaves cover[64];
@@ -170,7 +170,7 @@ static void predict_parts(const ls_plan *plan, const ls_network *network, const 
     const double before = count_sources(&measured_plan, &then), more = count_sources(plan, machine) - before;
     *rows_ratio = busiest_rows(plan, machine->ranks) / busiest_rows(&measured_plan, m->ranks);
     p->nodes = count_nodes(machine);
-    p->node_bytes = ls_exchange_volume(plan, ls_network_n_floats(network), machine, &p->subtrees);
+    p->node_bytes = exchange_volume(plan, ls_network_n_floats(network), machine, &p->subtrees);
     p->compute_s = *rows_ratio * (m->data_s + m->forward_s + m->backward_s) + m->overhead_s;
     p->add_update_s = owned * (m->add_s + more * seconds_per_source(m, before) + m->update_s);
 }

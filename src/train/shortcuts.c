@@ -24,22 +24,11 @@ int ls__next_group(ls_trainer *t, int i, int n_runs)
     return j;
 }
 
-/* Batches of this run: of each phase a full one and an epoch's last.  Returns their number. */
-static int batch_sizes(const ls_plan *plan, int64_t sizes[2 * LS_MAX_PHASES])
-{
-    int n = 0;
-    for (const ls_phase *p = plan->course.phase; p < plan->course.phase + plan->course.n_phases; p++) {
-        sizes[n++] = ls_phase_largest(p);
-        sizes[n++] = p->last_batch_size;
-    }
-    return n;
-}
-
 /* Sizes that a shard of this run may have: of every batch, rounded down and up. */
 static int shard_sizes(const ls_plan *plan, int64_t sizes[4 * LS_MAX_PHASES])
 {
     int64_t batches[2 * LS_MAX_PHASES];
-    const int n = batch_sizes(plan, batches);
+    const int n = ls__batch_sizes(&plan->course, batches);
     for (int b = 0; b < n; b++) {
         sizes[2 * b] = batches[b] / plan->n_shards;
         sizes[2 * b + 1] = (batches[b] + plan->n_shards - 1) / plan->n_shards;
@@ -74,7 +63,7 @@ ls_status ls__try_sharing(ls_trainer *t)
 {
     if (!t->config->runtime.shortcuts) return LS_OK;
     int64_t batches[2 * LS_MAX_PHASES];
-    const int n_batches = batch_sizes(&t->plan, batches);
+    const int n_batches = ls__batch_sizes(&t->plan.course, batches);
     for (int b = 0; b < n_batches; b++) {
         const int n_runs = ls__batch_runs(t, batches[b]);
         for (int i = 0, j; i < n_runs; i = j) {

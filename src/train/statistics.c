@@ -1,19 +1,16 @@
 #include "train/statistics.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "train/trainer_internal.h"
 
-/* Sizes of an epoch's batches in every phase: all but the last, and the last.  Returns their number. */
-static int batch_sizes(const ls_course *course, int64_t sizes[2 * LS_MAX_PHASES])
+int ls__batch_sizes(const ls_course *course, int64_t sizes[2 * LS_MAX_PHASES])
 {
     for (int k = 0; k < course->n_phases; k++) {
-        const ls_phase *phase = &course->phase[k];
-        sizes[2 * k] = phase->iterations_per_epoch > 1 ? phase->batch_size : phase->last_batch_size;
-        sizes[2 * k + 1] = phase->last_batch_size;
+        sizes[2 * k] = ls_phase_largest(&course->phase[k]);
+        sizes[2 * k + 1] = course->phase[k].last_batch_size;
     }
     return 2 * course->n_phases;
 }
@@ -50,7 +47,7 @@ static ls_status check_batch(const ls_plan *plan, const ls_layer *layer, int64_t
 ls_status ls_statistics_check(const ls_plan *plan, const ls_network *network)
 {
     int64_t sizes[2 * LS_MAX_PHASES];
-    const int n = batch_sizes(&plan->course, sizes);
+    const int n = ls__batch_sizes(&plan->course, sizes);
     for (int i = 0; i < ls_network_n_layers(network); i++) {
         const ls_layer *layer = ls_network_layer(network, i);
         ls_status status = LS_OK;

@@ -18,6 +18,9 @@ typedef struct ls_statistics {
     ls_pass_sums pass;
 } ls_statistics;
 
+/** Sizes of the batches of a course: of each phase a full one and an epoch's last.  Returns their number. */
+int ls__batch_sizes(const ls_course *course, int64_t sizes[2 * LS_MAX_PHASES]);
+
 /** A network's statistics make sense for a plan: a shard is one micro-batch and has two rows, a batch two numbers a
  *  channel, and no last batch is a single sample.  LS_EUSAGE names the layer and what to change.  Not collective. */
 ls_status ls_statistics_check(const ls_plan *plan, const ls_network *network);

@@ -1,4 +1,4 @@
-/** What the files of the trainer share. */
+/** The trainer inside: its state, and the steps of an iteration, of a save and of an evaluation that its files hold. */
 #ifndef LOCKSTEP_TRAIN_TRAINER_INTERNAL_H
 #define LOCKSTEP_TRAIN_TRAINER_INTERNAL_H
 
@@ -115,8 +115,8 @@ void ls__merge_gradients(ls_trainer *trainer);
 /** Of runs [i, n_runs): the end of the first group that fits the executor; makes its rows count from 0. */
 int ls__next_group(ls_trainer *trainer, int i, int n_runs);
 
-/** Shortcuts that give equal bits (DESIGN "shared calls"): decides on pairs, before the exchange is made (collective;
- *  errors are agreed), and on shared products, when the executor is there (not collective). */
+/** Shortcuts that give the bits of separate products on this machine: decides on pairs, before the exchange is made
+ * (collective; errors are agreed), and on shared products, when the executor is there (not collective). */
 ls_status ls__try_pairs(ls_trainer *trainer);
 ls_status ls__try_sharing(ls_trainer *trainer);
 
@@ -191,7 +191,7 @@ void ls__progress_iteration(ls_trainer *trainer);
 void ls__progress_evaluation(ls_trainer *trainer, int which);
 void ls__progress_clear(ls_trainer *trainer);
 
-/** The start and end lines of metrics.jsonl. */
+/** The lines of metrics.jsonl: of the start, of an iteration, of an evaluation and of the end. */
 void ls__metrics_start(ls_trainer *trainer);
 void ls__metrics_train(ls_trainer *trainer);
 void ls__metrics_evaluation(ls_trainer *trainer, int which, double seconds);

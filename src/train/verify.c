@@ -2,7 +2,6 @@
  * happens between the gradients and the update: later, each owner would have sent its slice over whatever differed. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"

@@ -17,16 +17,10 @@ typedef struct misfits {
     int n_missing, n_unexpected, n_misshaped;
 } misfits;
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
 /* Tensors that belong to a run or to PyTorch's bookkeeping, not to the model. */
 static bool is_passed_over(const char *name)
 {
-    return ls_checkpoint_is_slot(name) || strncmp(name, "ema.", 4) == 0 || ends_with(name, ".num_batches_tracked");
+    return ls_checkpoint_is_slot(name) || ls_checkpoint_is_ema(name) || ls_ends_with(name, ".num_batches_tracked");
 }
 
 static void add_name(ls_text *list, int *n, const char *name)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# plan: the arithmetic that DESIGN.md promises, printed before a run, without MPI; and what training then does.
+# plan: the arithmetic that the README promises, printed before a run, without MPI; and what training then does.
 . "$(dirname "$0")/lib.sh"
 
 # plan ARGUMENT...: `plan --json` into the file json

@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,35 +18,12 @@
 #include "base/mem.h"
 #include "base/node.h"
 #include "lockstep/dataset.h"
-
-static char test_directory[64];
-
-static inline int make_directory(void **state)
-{
-    (void)state;
-    strcpy(test_directory, "/tmp/lockstep-data-XXXXXX");
-    return mkdtemp(test_directory) != NULL ? 0 : -1;
-}
+#include "unit/directory.h"
 
 static inline const char *test_path(const char *name, char out[128])
 {
     snprintf(out, 128, "%s/%s", test_directory, name);
     return out;
-}
-
-static inline int remove_directory(void **state)
-{
-    (void)state;
-    char path[512];
-    DIR *directory = opendir(test_directory);
-    if (directory == NULL) return -1;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-        if (entry->d_name[0] == '.') continue;
-        snprintf(path, sizeof path, "%s/%s", test_directory, entry->d_name);
-        unlink(path);
-    }
-    closedir(directory);
-    return rmdir(test_directory);
 }
 
 static inline void put_bytes(const char *name, const void *bytes, size_t n)

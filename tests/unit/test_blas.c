@@ -117,7 +117,7 @@ static void no_products(void **state)
     ls_gemm(3, 0, 4, none, none, 0, NULL, 1);
 }
 
-/* DESIGN 3: the bits of a product depend on its shape alone, wherever the operands lie. */
+/* What P2 rests on: the bits of a product depend on its shape alone, wherever the operands lie. */
 static void alignment_does_not_change_bits(void **state)
 {
     (void)state;

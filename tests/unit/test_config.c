@@ -72,7 +72,7 @@ static void defaults(void **state)
     assert_int_equal(c->data.augment->n, 0);
     assert_null(c->target.metric);
     assert_true(isnan(c->target.above) && isnan(c->target.below));
-    assert_int_equal(c->eval.batch, 256); /* DESIGN 3.5 */
+    assert_int_equal(c->eval.batch, 256); /* the default */
     assert_null(c->checkpoint.best);
     ls_config_destroy(&c);
     assert_null(c);

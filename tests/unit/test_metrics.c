@@ -1,5 +1,6 @@
 #include "unit/data_files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <math.h>

@@ -27,7 +27,7 @@ static ls_plan make(const ls_config *config, int64_t n_samples)
     return plan;
 }
 
-/* The examples of DESIGN 1. */
+/* The examples of the README's words. */
 static void the_examples(void **state)
 {
     (void)state;

@@ -19,7 +19,7 @@ static void nothing_has_failed_yet(void **state)
     assert_string_equal(ls_status_where(), "");
 }
 
-/* DESIGN 6: the codes that scripts rely on. */
+/* The codes that scripts rely on. */
 static void exit_codes(void **state)
 {
     (void)state;

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "study/progress.h"
-#include "unit/study_directory.h"
+#include "unit/directory.h"
 
 static ls_trial record_of(int64_t size)
 {
@@ -27,7 +27,7 @@ static void test_what_is_wanted_is_not_done(void **state)
     const ls_study study = {.file = &file};
     ls_progress_line line;
     (void)state;
-    assert_int_equal(ls_store_create(directory, 60, &store), LS_OK);
+    assert_int_equal(ls_store_create(test_directory, 60, &store), LS_OK);
     for (int64_t size = 4; size <= 16; size *= 2) {
         const ls_trial trial = record_of(size);
         assert_int_equal(ls_store_put(store, &trial), LS_OK);

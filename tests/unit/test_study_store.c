@@ -13,7 +13,7 @@
 #include "study/record.h"
 #include "study/store.h"
 #include "study/trial.h"
-#include "unit/study_directory.h"
+#include "unit/directory.h"
 
 static ls_look looks[] = {{0, 0.9, 2.302585092994046, NAN, NAN, NAN},
                           {10, 1.0 / 3.0, 0.1 + 0.2, 0.35, 123.456, 0.1},
@@ -45,7 +45,7 @@ static void test_record_comes_back(void **state)
     int n;
     (void)state;
     const ls_trial trial = sample(20, 3);
-    assert_int_equal(ls_store_create(directory, 60, &store), LS_OK);
+    assert_int_equal(ls_store_create(test_directory, 60, &store), LS_OK);
     assert_int_equal(ls_store_put(store, &trial), LS_OK);
     assert_int_equal(ls_store_refresh(store, NULL), LS_OK);
     const ls_trial *back = ls_store_trials(store, &n);
@@ -65,7 +65,7 @@ static void test_longer_record_stays(void **state)
     bool changed;
     (void)state;
     const ls_trial shorter = sample(10, 2), longer = sample(20, 3);
-    assert_int_equal(ls_store_create(directory, 60, &store), LS_OK);
+    assert_int_equal(ls_store_create(test_directory, 60, &store), LS_OK);
     assert_int_equal(ls_store_put(store, &shorter), LS_OK);
     assert_int_equal(ls_store_put(store, &longer), LS_OK);
     assert_int_equal(ls_store_put(store, &shorter), LS_OK);
@@ -86,7 +86,7 @@ static ls_status read_text(const char *text)
 {
     char path[128];
     ls_trial trial;
-    snprintf(path, sizeof path, "%s/record.json", directory);
+    snprintf(path, sizeof path, "%s/record.json", test_directory);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     assert_true(fputs(text, file) >= 0 && fclose(file) == 0);
@@ -130,8 +130,8 @@ static void test_claims(void **state)
 {
     ls_store *a, *b;
     (void)state;
-    assert_int_equal(ls_store_create(directory, 0.4, &a), LS_OK);
-    assert_int_equal(ls_store_create(directory, 0.4, &b), LS_OK);
+    assert_int_equal(ls_store_create(test_directory, 0.4, &a), LS_OK);
+    assert_int_equal(ls_store_create(test_directory, 0.4, &b), LS_OK);
     assert_true(claims(a, "x"));
     assert_false(claims(b, "x"));
     assert_int_equal(ls_store_n_claims(b), 1);
@@ -153,9 +153,9 @@ static void test_a_lost_claim_is_left_alone(void **state)
 {
     ls_store *a, *b, *c;
     (void)state;
-    assert_int_equal(ls_store_create(directory, 0.4, &a), LS_OK);
-    assert_int_equal(ls_store_create(directory, 0.4, &b), LS_OK);
-    assert_int_equal(ls_store_create(directory, 0.4, &c), LS_OK);
+    assert_int_equal(ls_store_create(test_directory, 0.4, &a), LS_OK);
+    assert_int_equal(ls_store_create(test_directory, 0.4, &b), LS_OK);
+    assert_int_equal(ls_store_create(test_directory, 0.4, &c), LS_OK);
     assert_true(claims(a, "x"));
     assert_false(claims(b, "x"));
     usleep(500000); /* a is silent */
@@ -179,8 +179,8 @@ static void test_a_claim_is_kept_renewed(void **state)
 {
     ls_store *a, *b;
     (void)state;
-    assert_int_equal(ls_store_create(directory, 1.0, &a), LS_OK);
-    assert_int_equal(ls_store_create(directory, 1.0, &b), LS_OK);
+    assert_int_equal(ls_store_create(test_directory, 1.0, &a), LS_OK);
+    assert_int_equal(ls_store_create(test_directory, 1.0, &b), LS_OK);
     assert_int_equal(ls_store_keep_renewed(a), LS_EINTERNAL);
     for (int round = 0; round < 2; round++) {
         assert_true(claims(a, "results"));
