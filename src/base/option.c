@@ -71,6 +71,7 @@ static ls_status unknown_key(const ls_option *table, const ls_node *node, const 
                names[best]);
     ls_text all = {0};
     for (int i = 0; i < n && i < 20; i++) ls_text_printf(&all, "%s%s", i ? ", " : "", names[i]);
+    if (n > 20) ls_text_printf(&all, ", ...");
     const ls_status status = ls_status_fail(LS_EUSAGE, __FILE__, __LINE__, "%s: unknown key '%s' in %s; known: %s",
                                             AT(node), path, what, n > 0 && all.data ? all.data : "none");
     ls_text_free(&all);

@@ -11,17 +11,19 @@ enum { LOOKS = 8, MAX_COUNTS = 16 };
 
 static ls_status read_counts(const char *list, int size, int *counts, int *n)
 {
+    long largest = 1;
     *n = 0;
     for (const char *at = list; *at != 0;) {
         char *end;
         const long p = strtol(at, &end, 10);
         LS_REQUIRE(end != at && (*end == 0 || *end == ',') && p >= 1 && *n < MAX_COUNTS, LS_EUSAGE,
                    "--check-np is '%s'; expected rank counts as 1,2,4", list);
-        LS_REQUIRE(p <= size, LS_EUSAGE, "--check-np has %ld, the job has %d rank%s; start it as mpirun -np %ld", p,
-                   size, size == 1 ? "" : "s", p);
-        counts[(*n)++] = (int)p;
+        if (p > largest) largest = p;
+        counts[(*n)++] = p <= size ? (int)p : size;
         at = *end == ',' ? end + 1 : end;
     }
+    LS_REQUIRE(largest <= size, LS_EUSAGE, "--check-np has %ld, the job has %d rank%s; start it as mpirun -np %ld",
+               largest, size, size == 1 ? "" : "s", largest);
     LS_REQUIRE(*n >= 2, LS_EUSAGE, "--check-np is '%s'; expected two rank counts at least, as 1,2,4", list);
     return LS_OK;
 }

@@ -130,8 +130,8 @@ void ls_figure_gnuplot(const ls_figure *f, ls_text *out)
 {
     ls_axis x, y;
     ls_figure_fit_axes(f, &x, &y);
-    ls_text_printf(out, "# 'gnuplot %s.gp' writes %s.svg and %s.png; arrows up: not reached within\n", f->id, f->id,
-                   f->id);
+    ls_text_printf(out, "# 'gnuplot %s.gp' writes %s.svg and %s.png; arrows up: not reached within the cap\n", f->id,
+                   f->id, f->id);
     for (int s = 0; s < f->n_series; s++) add_data(f, s, out);
     ls_text_printf(
         out,

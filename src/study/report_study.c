@@ -200,7 +200,7 @@ static void add_sizes(ls_text *out, const json_t *results, double target, int in
                                         "tuned",
                                         "look every",
                                         "looks to target",
-                                        "not within",
+                                        "censored",
                                         "noise scale"};
     char caption[96];
     size_t i, k;

@@ -121,9 +121,12 @@ static ls_status judge(const ls_study *s, const ls_study_state *state)
             if (isnan(best) || r->best_error < best) best = r->best_error;
         }
     const double strictest = settings->target[settings->n_targets - 1];
+    LS_REQUIRE(!isnan(best), LS_ETARGET,
+               "the budget ended the study before a first evaluation; the same command with a larger one goes on");
     LS_REQUIRE(best < strictest, LS_ETARGET,
                "%sthe target %g was reached at no batch size: the best validation error is %g",
-               !state->done ? "the budget ended the study early; " : "", strictest, best);
+               !state->done ? "the budget ended the study early (the same command with a larger one goes on); " : "",
+               strictest, best);
     return LS_OK;
 }
 
@@ -135,6 +138,7 @@ static void print_summary(const ls_study *s, const ls_study_state *state)
     for (int i = 0; i < state->n_sizes[LS_ARM_TUNED]; i++) {
         const ls_size_result *r = &state->size[LS_ARM_TUNED][i];
         const long long steps = ls_study_median(r, strictest);
+        if (isnan(r->lr)) continue; /* not begun, or without a trial that has ended */
         printf("B = %-8lld lr %-10.4g ", (long long)r->size, r->lr);
         if (steps >= 0)
             printf("%lld iterations to %g", steps, s->file->settings.target[strictest]);
@@ -142,7 +146,9 @@ static void print_summary(const ls_study *s, const ls_study_state *state)
             printf("best error %g", r->best_error);
         printf("%s%s\n", r->tuned ? "" : " UNTUNED", r->done ? "" : " (not finished)");
     }
-    if (!isnan(state->b_crit)) printf("S_min %.0f, B_crit %.0f\n", state->s_min, state->b_crit);
+    if (!isnan(state->b_crit))
+        printf("S_min about %.0f, B_crit about %.0f; the report has intervals, and whether B_crit is identified\n",
+               state->s_min, state->b_crit);
     printf("done: %s/results.json, %s/report.html\n", s->directory, s->directory);
     fflush(stdout);
 }

@@ -195,7 +195,7 @@ static void arms_figure(ls_report *r, const json_t *results, double target, int 
         add_censored(&f, arm, index);
     }
     ls_text_printf(&f.caption,
-                   "Error below %.4g; arrows: not reached within. A rule keeps the learning rate of one size "
+                   "Error below %.4g; arrows: not reached within the cap. A rule keeps the learning rate of one size "
                    "(fixed), or scales it by B (linear) or its root (sqrt).",
                    target);
     ls_report_figure(r, &f, "no run reached the target");

@@ -45,8 +45,9 @@ static void tuning_figure(ls_report *r, const json_t *tuned)
     ls_figure f = ls_figure_begin("tuning", "Iterations to target against learning rate", lr_label, LS_LOG10,
                                   "iterations to target S", LS_LOG10);
     json_array_foreach(json_object_get(tuned, "sizes"), i, size) add_probes(&f, size, (int)i);
-    ls_text_printf(&f.caption, "Tuning runs of every batch size. Arrows: abandoned or not reached within; crosses: "
-                               "diverged, drawn at the cap.");
+    ls_text_printf(&f.caption,
+                   "Tuning runs of every batch size. Arrows: abandoned, or not reached within the cap; crosses: "
+                   "diverged, drawn at the cap.");
     ls_report_figure(r, &f, "no tuning runs are recorded");
 }
 

@@ -194,7 +194,7 @@ expect_exit 2 "has 4, the job has 2 ranks" study none 2 --check-np 1,4
 expect_exit 2 "must be tree" study none 2 --set 'set={exchange.method: mpi_allreduce}'
 
 # An early end still gives results; so early that nothing was reached yet.
-expect_exit 4 "the budget ended the study early" study early 2 --budget 0.000001s
+expect_exit 4 "the budget ended the study before a first evaluation" study early 2 --budget 0.000001s
 check "an early end is told" grep -q 'the budget ended the study early' early/results.json
 expect_exit 0 "done: .*report.html" study early 2
 numbers_of early >early.numbers
