@@ -1,6 +1,7 @@
 /* What a run tells: lines of metrics.jsonl and lines for people.  Rank 0 only. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,26 +156,34 @@ void ls__progress_start(ls_trainer *t)
                                 .printed_s = ls_clock_s()};
 }
 
-/* " | bnoise 812", or "-" where it is undetermined; nothing when it is not read */
-static int write_noise(const ls_trainer *t, char *out, size_t n)
+enum { LINE = 512 };
+
+/* Adds to a line from `at` on, and cuts what has no room: counters and the loss of a run that diverges may be long. */
+static __attribute__((format(printf, 3, 4))) int add(char line[LINE], int at, const char *format, ...)
 {
-    const double scale = ls_noise_of(&t->state.noise).scale;
-    out[0] = 0;
-    if (t->reading.every == 0) return 0;
-    return isnan(scale) ? snprintf(out, n, " | bnoise -") : snprintf(out, n, " | bnoise %.*f", scale < 10, scale);
+    va_list values;
+    va_start(values, format);
+    const int n = vsnprintf(line + at, (size_t)(LINE - at), format, values);
+    va_end(values);
+    return n < LINE - at ? at + n : LINE - 1;
 }
 
-/* Lengths stay within the line: the loss of a run that diverges may have forty digits, counters twenty each. */
-static void write_line(const ls_trainer *t, char line[512])
+/* " | bnoise 812", or "-" where it is undetermined; nothing when it is not read */
+static int add_noise(const ls_trainer *t, char line[LINE], int at)
 {
-    int at =
-        snprintf(line, 512, "epoch %" PRId64 "/%" PRId64 " iter %" PRId64 "/%" PRId64 " | loss %.4f", epoch_of(t) + 1,
+    const double scale = ls_noise_of(&t->state.noise).scale;
+    if (t->reading.every == 0) return at;
+    return isnan(scale) ? add(line, at, " | bnoise -") : add(line, at, " | bnoise %.*f", scale < 10, scale);
+}
+
+static void write_line(const ls_trainer *t, char line[LINE])
+{
+    int at = add(line, 0, "epoch %" PRId64 "/%" PRId64 " iter %" PRId64 "/%" PRId64 " | loss %.4f", epoch_of(t) + 1,
                  ls_plan_total_epochs(&t->plan), t->state.iteration, t->plan.total_iterations, t->mean_loss);
-    if (!isnan(t->accuracy)) at += snprintf(line + at, (size_t)(512 - at), " | acc %.3f", t->accuracy);
-    at += snprintf(line + at, (size_t)(512 - at), " | lr %.1e | gnorm %.2f", t->lr, t->gradient_norm);
-    at += write_noise(t, line + at, (size_t)(512 - at));
-    snprintf(line + at, (size_t)(512 - at), " | %.1f ms | %.0f samples/s", 1e3 * t->iteration_s,
-             (double)t->divisor / t->iteration_s);
+    if (!isnan(t->accuracy)) at = add(line, at, " | acc %.3f", t->accuracy);
+    at = add(line, at, " | lr %.1e | gnorm %.2f", t->lr, t->gradient_norm);
+    at = add_noise(t, line, at);
+    add(line, at, " | %.1f ms | %.0f samples/s", 1e3 * t->iteration_s, (double)t->divisor / t->iteration_s);
 }
 
 void ls__progress_iteration(ls_trainer *t)
@@ -185,7 +194,7 @@ void ls__progress_iteration(ls_trainer *t)
         ls_plan_ends_epoch(&t->plan, t->state.iteration) || t->state.iteration == t->plan.total_iterations;
     const bool often = now - t->progress.printed_s < 0.5; /* epochs shorter than this do not each get a line */
     if (now - t->progress.printed_s < interval && (!epoch_ends || often)) return;
-    char line[512];
+    char line[LINE];
     write_line(t, line);
     printf(t->progress.terminal ? "\r%-125s" : "%s\n", line);
     fflush(stdout);

@@ -33,6 +33,7 @@ refused() { # refused REGEX OPTION...: exit code 2 and a message
 }
 refused "expected a number of ranks" -n 0 train run.yaml
 refused "unknown option --host;" --host a train run.yaml
+refused "leave out 'lockstep'" -n 2 lockstep train run.yaml
 refused "expected HOST or HOST:SLOTS, not 'b:0'" --hosts a,b:0 train run.yaml
 refused "exclude each other" --hosts a --hostfile hostfile train run.yaml
 refused "no command" -n 2
